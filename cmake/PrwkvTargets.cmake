@@ -1,0 +1,64 @@
+# Helpers that every layer's CMakeLists.txt uses.
+
+add_library(prwkv_flags INTERFACE)
+target_compile_options(prwkv_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+if(PRWKV_WERROR)
+  target_compile_options(prwkv_flags INTERFACE -Werror)
+endif()
+if(PRWKV_DCHECKS)
+  target_compile_definitions(prwkv_flags INTERFACE PRWKV_DCHECKS=1)
+endif()
+if(PRWKV_SANITIZE)
+  # Everything that is linked in must agree, so these go to the whole tree.
+  add_compile_options(-fsanitize=${PRWKV_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PRWKV_SANITIZE})
+endif()
+if(PRWKV_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(PRWKV_TIDY)
+  find_program(PRWKV_CLANG_TIDY NAMES clang-tidy-14 clang-tidy REQUIRED)
+  set(CMAKE_CXX_CLANG_TIDY ${PRWKV_CLANG_TIDY} --quiet)
+endif()
+
+# prwkv_layer(NAME SOURCES... [LINK targets...]): a static library of one layer; LINK is its permissions.
+function(prwkv_layer name)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  add_library(prwkv_${name} STATIC ${arg_UNPARSED_ARGUMENTS})
+  target_include_directories(prwkv_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(prwkv_${name} PUBLIC ${arg_LINK} PRIVATE prwkv_flags)
+endfunction()
+
+# prwkv_test(NAME SOURCES... [LINK targets...]): a GoogleTest program whose cases ctest lists one by one.
+# Tests find the repository at PRWKV_SOURCE_DIR and the optional reference material at $PRWKV_SHARED.
+function(prwkv_test name)
+  if(NOT PRWKV_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gtest GTest::gmock GTest::gtest_main prwkv_flags)
+  target_compile_definitions(${name} PRIVATE PRWKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 ${ARGV_PROPERTIES})
+endfunction()
+
+# prwkv_fuzz(NAME SOURCE [LINK targets...]): a libFuzzer program in the fuzz preset; elsewhere the same function
+# replays the kept corpus tests/fuzz/corpus/NAME as an ordinary test.
+function(prwkv_fuzz name source)
+  if(NOT PRWKV_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  if(PRWKV_FUZZ)
+    add_executable(${name} ${source})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME fuzz.${name} COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=2048 -timeout=10
+             -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/ ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus ${corpus})
+    file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus)
+  else()
+    add_executable(${name} ${source} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME fuzz.${name} COMMAND ${name} ${corpus})
+  endif()
+  target_link_libraries(${name} PRIVATE ${arg_LINK} prwkv_flags)
+endfunction()

@@ -1,0 +1,42 @@
+#include "backend/arena.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace prwkv {
+namespace {
+
+constexpr std::size_t kAlign = 64;                           // one cache line, one AVX-512 register
+constexpr std::size_t kSmallestBlock = std::size_t{4} << 20;  // a decode step of most models fits in one
+
+}  // namespace
+
+Tensor Arena::make(const Shape& shape, DType dtype) {
+  Tensor t;
+  t.shape = shape;
+  t.dtype = dtype;
+  const std::size_t bytes = (t.bytes() + kAlign - 1) / kAlign * kAlign;
+  // Blocks that are too small are skipped, not replaced: the next pass will skip them too.
+  while (block_ < blocks_.size() && blocks_[block_].bytes() - offset_ < bytes) {
+    ++block_;
+    offset_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    const std::size_t grown = blocks_.empty() ? kSmallestBlock : 2 * blocks_.back().bytes();
+    blocks_.push_back(backend_->allocate(std::max(grown, bytes)));
+  }
+  t.data = static_cast<char*>(blocks_[block_].data()) + offset_;
+  offset_ += bytes;
+#ifdef PRWKV_DCHECKS
+  if (backend_->reads_host_memory()) std::memset(t.data, 0xff, bytes);
+#endif
+  return t;
+}
+
+std::size_t Arena::capacity() const {
+  std::size_t total = 0;
+  for (const Buffer& b : blocks_) total += b.bytes();
+  return total;
+}
+
+}  // namespace prwkv

@@ -1,0 +1,52 @@
+/// Scratch memory for one forward pass: a pointer that moves up, and jumps back at the end of a block.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace prwkv {
+
+/// The same sequence of requests yields the same addresses after every rewind: blocks are kept, never moved. A decode
+/// step can therefore be captured once and replayed.
+class Arena {
+ public:
+  explicit Arena(Backend& backend) : backend_(&backend) {}
+
+  struct Mark {
+    std::size_t block = 0, offset = 0;
+  };
+  [[nodiscard]] Mark mark() const { return {block_, offset_}; }
+  /// Frees everything made since `mark`.
+  void rewind(const Mark& mark) {
+    block_ = mark.block;
+    offset_ = mark.offset;
+  }
+
+  /// Contents are undefined; `dev` builds fill host memory with NaN so that a read before a write shows.
+  [[nodiscard]] Tensor make(const Shape& shape, DType dtype);
+
+  /// Bytes reserved from the backend so far.
+  [[nodiscard]] std::size_t capacity() const;
+
+ private:
+  Backend* backend_;
+  std::vector<Buffer> blocks_;
+  std::size_t block_ = 0, offset_ = 0;
+};
+
+/// Rewinds the arena when it goes out of scope.
+class ArenaScope {
+ public:
+  explicit ArenaScope(Arena& arena) : arena_(&arena), mark_(arena.mark()) {}
+  ArenaScope(const ArenaScope&) = delete;
+  ArenaScope& operator=(const ArenaScope&) = delete;
+  ~ArenaScope() { arena_->rewind(mark_); }
+
+ private:
+  Arena* arena_;
+  Arena::Mark mark_;
+};
+
+}  // namespace prwkv

@@ -1,0 +1,134 @@
+/// The interface between operations and a device: memory, transfers, and THE LIST of kernels.
+///
+/// A kernel gets checked arguments and memory; it allocates nothing that outlives the call and reports nothing. Kernels
+/// of one backend run in the order of the calls but may run later: only `sync()` and `download()` wait. A backend's
+/// memory is touched by its kernels alone, so the same model text drives a CPU and a GPU.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "backend/op_args.h"
+
+// One row an operation: name of the kernel, its arguments. Interface, backends and the tests that compare them are all
+// made from these two lists, so a kernel that is missing somewhere is a compile error or a failing test, never a gap.
+#define PRWKV_FORWARD_OPS(X)           \
+  X(embedding, EmbeddingArgs)          \
+  X(layer_norm, LayerNormArgs)         \
+  X(linear, LinearArgs)                \
+  X(token_shift, TokenShiftArgs)       \
+  X(token_delta, TokenDeltaArgs)       \
+  X(shift_by, ShiftByArgs)             \
+  X(data_shift, DataShiftArgs)         \
+  X(spread, SpreadArgs)                \
+  X(wkv4, Wkv4Args)                    \
+  X(wkv6, Wkv6Args)                    \
+  X(wkv7, Wkv7Args)                    \
+  X(delta_keys, DeltaKeysArgs)         \
+  X(group_norm, GroupNormArgs)         \
+  X(wkv7_output, Wkv7OutputArgs)       \
+  X(mul, MulArgs)                      \
+  X(add, AddArgs)                      \
+  X(lerp, LerpArgs)                    \
+  X(copy, CopyArgs)                    \
+  X(gather_rows, GatherRowsArgs)       \
+  X(tiny_attention, TinyAttentionArgs) \
+  X(cross_entropy, CrossEntropyArgs)
+
+#define PRWKV_BACKWARD_OPS(X)                        \
+  X(embedding_backward, EmbeddingBackwardArgs)       \
+  X(layer_norm_backward, LayerNormBackwardArgs)      \
+  X(linear_backward, LinearBackwardArgs)             \
+  X(token_shift_backward, TokenShiftBackwardArgs)    \
+  X(spread_backward, SpreadBackwardArgs)             \
+  X(wkv4_backward, Wkv4BackwardArgs)                 \
+  X(mul_backward, MulBackwardArgs)                   \
+  X(add_backward, AddBackwardArgs)                   \
+  X(gather_rows_backward, GatherRowsBackwardArgs)    \
+  X(cross_entropy_backward, CrossEntropyBackwardArgs)
+
+namespace prwkv {
+
+class Backend;
+
+/// Owns memory of one backend. Move-only; the backend must outlive it.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Backend& backend, void* data, std::size_t bytes) : backend_(&backend), data_(data), bytes_(bytes) {}
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
+  ~Buffer();
+  [[nodiscard]] void* data() const { return data_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  explicit operator bool() const { return data_ != nullptr; }
+
+ private:
+  void swap(Buffer& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+  Backend* backend_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  /// One line on what it runs with, e.g. "cpu, avx2, 2 threads".
+  [[nodiscard]] virtual std::string description() const = 0;
+  /// Type of activations, state and parameter vectors: f32, or f64 where precision is the point.
+  [[nodiscard]] virtual DType activation_dtype() const = 0;
+  /// Whether kernels can read memory that this backend did not allocate: then weights stay in their mapped file.
+  [[nodiscard]] virtual bool reads_host_memory() const = 0;
+
+  /// Zero-filled, aligned to at least 64 bytes. Throws Error{kOutOfMemory}.
+  [[nodiscard]] virtual Buffer allocate(std::size_t bytes) = 0;
+  /// Copies from host memory; `source` may be reused as soon as this returns.
+  virtual void upload(const Tensor& to, const void* source) = 0;
+  /// Waits for all kernels, then copies to host memory.
+  virtual void download(void* to, const Tensor& source) = 0;
+  /// Copies bytes between two tensors of the same type and size, in kernel order.
+  virtual void transfer(const Tensor& to, const Tensor& source) = 0;
+  /// Zeroes, in kernel order.
+  virtual void zero(const Tensor& t) = 0;
+  /// Returns when everything asked for so far has happened.
+  virtual void sync() = 0;
+
+#define X(op, Args) virtual void op(const Args& args) = 0;
+  PRWKV_FORWARD_OPS(X)
+#undef X
+  // Training is optional: a backend without these says so instead of computing something else.
+#define X(op, Args) \
+  virtual void op(const Args&) { unsupported(#op); }
+  PRWKV_BACKWARD_OPS(X)
+#undef X
+
+ protected:
+  friend class Buffer;
+  virtual void release(void* data, std::size_t bytes) noexcept = 0;
+  [[noreturn]] void unsupported(const char* op) const;
+};
+
+/// How a backend is asked for; fields that do not concern it are ignored.
+struct BackendOptions {
+  std::string name = "cpu";         ///< "cpu" or "ref"
+  DType dtype = DType::kF32;        ///< "ref" only: f32 or f64 arithmetic
+  int threads = 0;                  ///< "cpu" only: 0 = one per usable core
+  std::string isa;                  ///< "cpu" only: "", "scalar", "avx2", "avx512"; "" = $PRWKV_CPU_ISA, then the best
+};
+
+/// The one visible table of backends. Throws Error{kInvalidArgument | kUnsupported}.
+std::unique_ptr<Backend> make_backend(const BackendOptions& options);
+
+}  // namespace prwkv

@@ -1,0 +1,193 @@
+#include "backend/cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace prwkv {
+namespace {
+
+// Waking the other threads costs about a microsecond, in which one core does some ten thousand elementary operations.
+constexpr std::int64_t kWorthAThread = 16 * 1024;
+// One piece of a product: small enough that threads finish together, large enough that handing it out costs nothing.
+constexpr std::int64_t kPieceBytes = 64 * 1024;
+constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
+
+/// Items a piece must have so that it is worth a thread, when each costs `work` elementary operations.
+std::int64_t grain(std::int64_t work) { return std::max<std::int64_t>(1, kWorthAThread / std::max<std::int64_t>(1, work)); }
+
+}  // namespace
+
+std::string CpuBackend::description() const {
+  return fmt::format("cpu, {}, {} thread{}", kernels_.isa, threads(), threads() == 1 ? "" : "s");
+}
+
+void CpuBackend::products(const cpu::Product* parts, int n) {
+  // Pieces of all parts are numbered one after the other: `first[p]` is the first piece of part p.
+  std::array<std::int64_t, LinearArgs::kMax + 1> first{};
+  std::array<std::int64_t, LinearArgs::kMax> rows{};
+  std::int64_t bytes = 0;
+  for (int p = 0; p < n; ++p) {
+    const auto i = static_cast<std::size_t>(p);
+    const auto row = static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in));
+    rows[i] = parts[p].T > 1 ? kPieceRowsMany : std::max<std::int64_t>(8, kPieceBytes / std::max<std::int64_t>(row, 1) / 8 * 8);
+    first[i + 1] = first[i] + (parts[p].out + rows[i] - 1) / rows[i];
+    bytes += row * parts[p].out * parts[p].T;
+  }
+  const std::int64_t pieces = first[static_cast<std::size_t>(n)];
+  pool_.parallel_for(pieces, bytes < kWorthAThread * 4 ? pieces : 1, [&](std::int64_t begin, std::int64_t end) {
+    std::size_t p = 0;
+    for (std::int64_t piece = begin; piece < end; ++piece) {
+      while (piece >= first[p + 1]) ++p;
+      const std::int64_t row = (piece - first[p]) * rows[p];
+      kernels_.product(parts[p], row, std::min(row + rows[p], parts[p].out));
+    }
+  });
+}
+
+void CpuBackend::linear(const LinearArgs& args) {
+  std::array<cpu::Product, LinearArgs::kMax> parts;
+  for (int i = 0; i < args.n; ++i) {
+    const Projection& p = args.part[static_cast<std::size_t>(i)];
+    parts[static_cast<std::size_t>(i)] = {
+        .y = p.y.as<float>(), .saved = p.saved.as<float>(), .x = p.x.as<float>(), .w = p.w.as<std::byte>(),
+        .bias = p.bias.as<float>(), .T = p.x.dim(0), .in = p.x.dim(1), .out = p.y.dim(1), .x_stride = p.x.dim(1),
+        .y_stride = p.y.dim(1), .dtype = p.w.dtype, .act = p.act};
+  }
+  products(parts.data(), args.n);
+}
+
+void CpuBackend::data_shift(const DataShiftArgs& args) {
+  const std::int64_t T = args.x.dim(0), C = args.x.dim(1), D = args.w2[0].dim(1);
+  std::array<cpu::Product, DataShiftArgs::kMax> parts;
+  for (std::size_t q = 0; q < DataShiftArgs::kMax; ++q) {
+    parts[q] = {.y = args.y[q].as<float>(), .saved = nullptr, .x = args.z.as<float>() + static_cast<std::int64_t>(q) * D,
+                .w = args.w2[q].as<std::byte>(), .bias = args.maa[q].as<float>(), .T = T, .in = D, .out = C,
+                .x_stride = args.z.dim(1), .y_stride = C, .dtype = args.w2[q].dtype, .act = Act::kNone};
+  }
+  products(parts.data(), DataShiftArgs::kMax);
+  pool_.parallel_for(T, grain(10 * C), [&](std::int64_t begin, std::int64_t end) { kernels_.data_shift(args, begin, end); });
+}
+
+// The carried row is read by the first row of a sequence, so it changes only after all rows are done.
+void CpuBackend::carry_last_rows(const Tensor& state, const Tensor& x, const Seqs& seqs) {
+  const std::int64_t C = x.dim(1);
+  for (std::int64_t s = 0; s < seqs.n; ++s) {
+    const auto [begin, end, slot] = seqs[s];
+    if (begin == end) continue;
+    std::memcpy(state.as<float>() + slot * C, x.as<float>() + (end - 1) * C, static_cast<std::size_t>(C) * sizeof(float));
+  }
+}
+
+void CpuBackend::token_shift(const TokenShiftArgs& a) {
+  pool_.parallel_for(a.x.dim(0), grain(2 * a.n * a.x.dim(1)),
+                     [&](std::int64_t begin, std::int64_t end) { kernels_.token_shift(a, begin, end); });
+  carry_last_rows(a.state, a.x, a.seqs);
+}
+
+void CpuBackend::token_delta(const TokenDeltaArgs& a) {
+  pool_.parallel_for(a.x.dim(0), grain(a.x.dim(1)),
+                     [&](std::int64_t begin, std::int64_t end) { kernels_.token_delta(a, begin, end); });
+  carry_last_rows(a.state, a.x, a.seqs);
+}
+
+// The rest is one line each: how many independent units, and what one of them costs.
+#define PRWKV_RUN(op, Args, units, work)                                                                       \
+  void CpuBackend::op(const Args& a) {                                                                         \
+    pool_.parallel_for((units), grain(work), [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
+  }
+PRWKV_RUN(embedding, EmbeddingArgs, a.y.dim(0), a.y.dim(1))
+PRWKV_RUN(layer_norm, LayerNormArgs, a.x.dim(0), 4 * a.x.dim(1))
+PRWKV_RUN(shift_by, ShiftByArgs, a.x.dim(0), a.x.dim(1))
+PRWKV_RUN(spread, SpreadArgs, a.y.numel(), 16)
+PRWKV_RUN(wkv4, Wkv4Args, a.seqs.n*((a.k.dim(1) + cpu::kChannelGroup - 1) / cpu::kChannelGroup),
+          a.seqs.rows / std::max<std::int64_t>(1, a.seqs.n) * cpu::kChannelGroup * 80)
+PRWKV_RUN(wkv6, Wkv6Args, a.seqs.n* a.state.dim(1),
+          a.seqs.rows / std::max<std::int64_t>(1, a.seqs.n) * a.state.dim(2) * a.state.dim(2) * 2)
+PRWKV_RUN(wkv7, Wkv7Args, a.seqs.n* a.state.dim(1),
+          a.seqs.rows / std::max<std::int64_t>(1, a.seqs.n) * a.state.dim(2) * a.state.dim(2) * 2)
+PRWKV_RUN(delta_keys, DeltaKeysArgs, a.k.dim(0), 6 * a.k.dim(1))
+PRWKV_RUN(group_norm, GroupNormArgs, a.x.dim(0), 6 * a.x.dim(1))
+PRWKV_RUN(wkv7_output, Wkv7OutputArgs, a.x.dim(0), 8 * a.x.dim(1))
+PRWKV_RUN(mul, MulArgs, a.y.numel(), 1)
+PRWKV_RUN(add, AddArgs, a.y.numel(), 1)
+PRWKV_RUN(lerp, LerpArgs, a.y.numel(), 2)
+PRWKV_RUN(copy, CopyArgs, a.y.numel(), 1)
+PRWKV_RUN(gather_rows, GatherRowsArgs, a.y.dim(0), a.y.dim(1))
+PRWKV_RUN(tiny_attention, TinyAttentionArgs, a.seqs.n* a.v.dim(1),
+          a.seqs.rows / std::max<std::int64_t>(1, a.seqs.n) * 2 * a.q.dim(1))
+#undef PRWKV_RUN
+
+void CpuBackend::cross_entropy(const CrossEntropyArgs& a) { kernels_.cross_entropy(a, 0, a.logits.dim(0)); }
+
+MachineLimits CpuBackend::measure_limits(double seconds, std::size_t buffer_bytes) {
+  MachineLimits limits;
+  const Buffer buffer = allocate(buffer_bytes);
+  std::memset(buffer.data(), 1, buffer.bytes());  // real pages: untouched ones all read the same zero page
+  const std::int64_t n = pool_.size();
+  const std::size_t part = buffer.bytes() / static_cast<std::size_t>(n);
+  const Stopwatch whole;
+  for (std::vector<double> rates; whole.seconds() < seconds / 2 || rates.size() < 3;) {
+    const Stopwatch clock;
+    pool_.parallel_for(n, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        kernels_.read_bytes(static_cast<const std::byte*>(buffer.data()) + static_cast<std::size_t>(i) * part, part);
+      }
+    });
+    rates.push_back(static_cast<double>(part) * static_cast<double>(n) / clock.seconds());
+    std::sort(rates.begin(), rates.end());
+    limits.read_bytes_per_s = rates[rates.size() / 2];
+  }
+  constexpr std::int64_t kSteps = 2'000'000;
+  for (std::vector<double> rates; whole.seconds() < seconds || rates.size() < 3;) {
+    std::vector<double> done(static_cast<std::size_t>(n));
+    const Stopwatch clock;
+    pool_.parallel_for(n, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) done[static_cast<std::size_t>(i)] = kernels_.fma_flops(kSteps);
+    });
+    const double elapsed = clock.seconds();
+    double flops = 0;
+    for (const double d : done) flops += d;
+    rates.push_back(flops / elapsed);
+    std::sort(rates.begin(), rates.end());
+    limits.flops_per_s = rates[rates.size() / 2];
+  }
+  return limits;
+}
+
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
+  struct Row {
+    std::string_view name;
+    bool runs_here;
+    const cpu::KernelTable& (*kernels)();
+  };
+  // Best first.
+  const Row rows[] = {
+#if defined(__x86_64__)
+      {"avx512",
+       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("fma"),
+       &cpu::avx512_kernels},
+      {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"),
+       &cpu::avx2_kernels},
+#endif
+      {"scalar", true, &cpu::scalar_kernels},
+  };
+  std::string wanted = options.isa;
+  if (const char* forced = std::getenv("PRWKV_CPU_ISA"); wanted.empty() && forced != nullptr) wanted = forced;
+  for (const Row& row : rows) {
+    if (wanted.empty() ? !row.runs_here : wanted != row.name) continue;
+    if (!row.runs_here) {
+      throw Error(Code::kUnsupported, fmt::format("this processor has no {}", row.name),
+                  {.hint = "unset PRWKV_CPU_ISA to use the best instruction set there is"});
+    }
+    return std::make_unique<CpuBackend>(row.kernels(), options.threads);
+  }
+  throw Error(Code::kInvalidArgument, fmt::format("there is no instruction set '{}' here", wanted),
+              {.expected = "scalar, avx2 or avx512"});
+}
+
+}  // namespace prwkv

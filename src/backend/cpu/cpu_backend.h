@@ -1,0 +1,47 @@
+/// Threads and SIMD: f32 activations, weights in f32, f16 or bf16 computed on where they lie.
+#pragma once
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/ref/ref_backend.h"
+#include "base/thread_pool.h"
+
+namespace prwkv {
+
+/// What the machine can do at most with this backend's threads and instruction set.
+struct MachineLimits {
+  double read_bytes_per_s = 0;  ///< memory read, all threads
+  double flops_per_s = 0;       ///< f32 multiply-adds in registers, all threads, 2 flops each
+};
+
+/// Derived from the reference so that a new operation runs before it is fast; a test demands that nothing is inherited.
+/// Training is refused, not run on reference kernels: those are for checking, not for use.
+class CpuBackend : public RefBackend {
+ public:
+  explicit CpuBackend(const cpu::KernelTable& kernels, int threads)
+      : RefBackend(DType::kF32), kernels_(kernels), pool_(threads) {}
+  [[nodiscard]] std::string_view name() const override { return "cpu"; }
+  [[nodiscard]] std::string description() const override;
+  [[nodiscard]] int threads() const { return pool_.size(); }
+
+  /// Takes about `seconds` and touches `buffer_bytes` of fresh memory, which should exceed the caches.
+  [[nodiscard]] MachineLimits measure_limits(double seconds, std::size_t buffer_bytes);
+
+#define X(op, Args) void op(const Args& args) override;
+  PRWKV_FORWARD_OPS(X)
+#undef X
+#define X(op, Args) \
+  void op(const Args&) override { unsupported(#op); }
+  PRWKV_BACKWARD_OPS(X)
+#undef X
+
+ private:
+  void products(const cpu::Product* parts, int n);
+  void carry_last_rows(const Tensor& state, const Tensor& x, const Seqs& seqs);
+
+  const cpu::KernelTable& kernels_;
+  ThreadPool pool_;
+};
+
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options);
+
+}  // namespace prwkv

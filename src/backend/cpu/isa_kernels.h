@@ -1,0 +1,51 @@
+/// Every kernel, compiled once for each instruction set. isa_*.cc defines PRWKV_ISA, includes its vec_*.h and then this.
+///
+/// Nothing below calls a std:: function or shares an inline function with another file: everything lives in the ISA's own
+/// namespace, so the linker cannot mix instruction sets (tools/check_isa.sh looks at the result).
+#pragma once
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/simd/limits.h"
+#include "backend/cpu/simd/math.h"
+#include "ops/cross_entropy/cross_entropy_cpu.h"
+#include "ops/elementwise/elementwise_cpu.h"
+#include "ops/embedding/embedding_cpu.h"
+#include "ops/layer_norm/layer_norm_cpu.h"
+#include "ops/linear/linear_cpu.h"
+#include "ops/output_norm/output_norm_cpu.h"
+#include "ops/tiny_attention/tiny_attention_cpu.h"
+#include "ops/token_shift/token_shift_cpu.h"
+#include "ops/wkv4/wkv4_cpu.h"
+#include "ops/wkv6/wkv6_cpu.h"
+#include "ops/wkv7/wkv7_cpu.h"
+
+namespace prwkv::PRWKV_ISA {
+
+inline constexpr cpu::KernelTable kTable = {
+    .isa = PRWKV_ISA_NAME,
+    .embedding = &embedding,
+    .layer_norm = &layer_norm,
+    .product = &product,
+    .token_shift = &token_shift,
+    .token_delta = &token_delta,
+    .shift_by = &shift_by,
+    .data_shift = &data_shift,
+    .spread = &spread,
+    .wkv4 = &wkv4,
+    .wkv6 = &wkv6,
+    .wkv7 = &wkv7,
+    .delta_keys = &delta_keys,
+    .group_norm = &group_norm,
+    .wkv7_output = &wkv7_output,
+    .mul = &mul,
+    .add = &add,
+    .lerp = &lerp,
+    .copy = &copy,
+    .gather_rows = &gather_rows,
+    .tiny_attention = &tiny_attention,
+    .cross_entropy = &cross_entropy,
+    .fma_flops = &fma_flops,
+    .read_bytes = &read_bytes,
+};
+
+}  // namespace prwkv::PRWKV_ISA

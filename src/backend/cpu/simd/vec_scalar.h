@@ -1,0 +1,112 @@
+/// The vector vocabulary in portable C++: eight floats in an array, for machines without a file of their own, and as the
+/// twin that shows what the intrinsics mean. Compilers turn the loops into whatever the baseline offers.
+///
+/// Every vec_*.h defines `Vec` in the ISA's namespace with exactly these members. Only isa_*.cc includes one of them, so
+/// no function compiled with wider instructions can be picked by the linker for another file.
+#pragma once
+
+#include <bit>
+#include <cstring>
+
+#include "tensor/half.h"
+
+namespace prwkv::PRWKV_ISA {
+
+struct Vec {
+  static constexpr int size = 8;
+  /// Register tile of a matrix product: weight rows x activation rows; and weight rows for a single activation row.
+  static constexpr int tile_rows = 2, tile_cols = 2, one_col_rows = 4;
+  float v[size];
+
+  static Vec broadcast(float x) {
+    Vec r;
+    for (float& e : r.v) e = x;
+    return r;
+  }
+  static Vec zero() { return broadcast(0.0f); }
+  static Vec load(const float* p) {
+    Vec r;
+    std::memcpy(r.v, p, sizeof r.v);
+    return r;
+  }
+  /// The first n < size elements, zero behind them.
+  static Vec load_first(const float* p, int n) {
+    Vec r = zero();
+    std::memcpy(r.v, p, static_cast<std::size_t>(n) * sizeof(float));
+    return r;
+  }
+  void store(float* p) const { std::memcpy(p, v, sizeof v); }
+  void store_first(float* p, int n) const { std::memcpy(p, v, static_cast<std::size_t>(n) * sizeof(float)); }
+
+  /// `size` stored weights, unaligned, as floats.
+  static Vec load_f32(const void* p) { return load(static_cast<const float*>(p)); }
+  static Vec load_f16(const void* p) { return widen<f16>(p); }
+  static Vec load_bf16(const void* p) { return widen<bf16>(p); }
+
+  friend Vec operator+(Vec a, const Vec& b) {
+    for (int i = 0; i < size; ++i) a.v[i] += b.v[i];
+    return a;
+  }
+  friend Vec operator-(Vec a, const Vec& b) {
+    for (int i = 0; i < size; ++i) a.v[i] -= b.v[i];
+    return a;
+  }
+  friend Vec operator*(Vec a, const Vec& b) {
+    for (int i = 0; i < size; ++i) a.v[i] *= b.v[i];
+    return a;
+  }
+  friend Vec operator/(Vec a, const Vec& b) {
+    for (int i = 0; i < size; ++i) a.v[i] /= b.v[i];
+    return a;
+  }
+  /// a b + c; rounded once where the machine has the instruction, twice here.
+  friend Vec fma(const Vec& a, const Vec& b, Vec c) {
+    for (int i = 0; i < size; ++i) c.v[i] += a.v[i] * b.v[i];
+    return c;
+  }
+  /// The second operand where either is NaN, as on x86.
+  friend Vec max(const Vec& a, Vec b) {
+    for (int i = 0; i < size; ++i) b.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+    return b;
+  }
+  friend Vec min(const Vec& a, Vec b) {
+    for (int i = 0; i < size; ++i) b.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+    return b;
+  }
+  /// a < b ? x : y, element by element.
+  friend Vec select_less(const Vec& a, const Vec& b, const Vec& x, Vec y) {
+    for (int i = 0; i < size; ++i) y.v[i] = a.v[i] < b.v[i] ? x.v[i] : y.v[i];
+    return y;
+  }
+  /// To the nearest integer, |a| < 2^22.
+  friend Vec round(Vec a) {
+    for (float& e : a.v) e = (e + 12582912.0f) - 12582912.0f;
+    return a;
+  }
+  /// 2^n for integral n in [−126, 127].
+  friend Vec pow2(Vec n) {
+    for (float& e : n.v) e = std::bit_cast<float>((static_cast<std::int32_t>(e) + 127) << 23);
+    return n;
+  }
+  /// Sum of all elements, always in this order.
+  friend float sum(const Vec& a) {
+    return ((a.v[0] + a.v[4]) + (a.v[2] + a.v[6])) + ((a.v[1] + a.v[5]) + (a.v[3] + a.v[7]));
+  }
+  friend float max_element(const Vec& a) {
+    float m = a.v[0];
+    for (float e : a.v) m = e > m ? e : m;
+    return m;
+  }
+
+ private:
+  template <class H>
+  static Vec widen(const void* p) {
+    H h[size];
+    std::memcpy(h, p, sizeof h);
+    Vec r;
+    for (int i = 0; i < size; ++i) r.v[i] = to_float(h[i]);
+    return r;
+  }
+};
+
+}  // namespace prwkv::PRWKV_ISA

@@ -1,0 +1,55 @@
+#include "base/atomic_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace prwkv {
+
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  // open() instead of mkstemp(): the file then gets the permissions that the user's umask asks for.
+  static std::atomic<unsigned> counter{0};
+  for (int attempt = 0; fd_ < 0 && attempt < 100; ++attempt) {
+    temporary_ = fmt::format("{}.tmp-{}-{}", path_, ::getpid(), counter.fetch_add(1));
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd_ < 0 && errno != EEXIST) break;
+  }
+  if (fd_ < 0) fail_with("cannot be created");
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_with("cannot be written");
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) fail_with("cannot be flushed to the disk");
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with("cannot be renamed into place");
+  ::close(std::exchange(fd_, -1));
+}
+
+void AtomicFile::fail_with(const char* action) const {
+  const int error = errno;
+  throw Error(Code::kFile, path_ + ": " + action,
+              {.found = std::generic_category().message(error),
+               .hint = "is there room and write permission in that folder? Nothing was changed."});
+}
+
+}  // namespace prwkv

@@ -1,0 +1,31 @@
+/// Writes a file under a temporary name and renames it at the end: a reader sees the old file or the whole new one.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace prwkv {
+
+class AtomicFile {
+ public:
+  /// Creates PATH.tmp-PID-N beside `path`. Throws Error{kFile}.
+  explicit AtomicFile(std::string path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  /// Without a commit the temporary file is removed and `path` stays what it was.
+  ~AtomicFile();
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  /// Flushes to the disk and renames. Throws Error{kFile} (disk full, say) with `path` unchanged.
+  void commit();
+
+ private:
+  [[noreturn]] void fail_with(const char* action) const;
+  std::string path_, temporary_;
+  int fd_ = -1;
+};
+
+}  // namespace prwkv

@@ -1,0 +1,97 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace prwkv {
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+MappedFile::MappedFile(const std::string& path) : path_(path) {
+  // Without O_NONBLOCK a named pipe would block here for ever; regular files do not care.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) {
+    throw Error(Code::kFile, path + ": cannot be opened",
+                {.found = reason(errno), .hint = "is the path right and the file readable?"});
+  }
+  struct stat st {};
+  int error = ::fstat(fd, &st) != 0 ? errno : 0;
+  if (error == 0 && !S_ISREG(st.st_mode)) {
+    ::close(fd);
+    throw Error(Code::kFile, path + ": is not a regular file",
+                {.found = S_ISDIR(st.st_mode) ? "a folder" : "a device, pipe or socket"});
+  }
+  void* p = nullptr;
+  if (error == 0 && st.st_size > 0) {
+    p = ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) error = errno;
+  }
+  ::close(fd);
+  if (error != 0) throw Error(Code::kFile, path + ": cannot be mapped", {.found = reason(error)});
+  data_ = static_cast<const std::byte*>(p);
+  size_ = static_cast<std::size_t>(st.st_size);
+}
+
+MappedFile MappedFile::from_bytes(std::string name, std::vector<std::byte> bytes) {
+  MappedFile file;
+  file.path_ = std::move(name);
+  file.owned_ = std::move(bytes);
+  file.data_ = file.owned_.empty() ? nullptr : file.owned_.data();
+  file.size_ = file.owned_.size();
+  return file;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      owned_(std::move(other.owned_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(owned_, other.owned_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr && owned_.empty()) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::advise(std::span<const std::byte> part, int advice) const noexcept {
+  // Dropping pages of ordinary memory would zero them, so whatever is not file-backed stays out of
+  // this.
+  if (!owned_.empty()) return;
+  const auto first = reinterpret_cast<std::uintptr_t>(data_);
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto part_begin = reinterpret_cast<std::uintptr_t>(part.data());
+  if (part_begin < first || part_begin - first > size_ ||
+      part.size() > size_ - (part_begin - first))
+    return;
+  const auto begin = (part_begin + page - 1) / page * page;
+  const auto end = (part_begin + part.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+void MappedFile::will_need(std::span<const std::byte> part) const noexcept {
+  advise(part, MADV_WILLNEED);
+}
+
+void MappedFile::done_with(std::span<const std::byte> part) const noexcept {
+  advise(part, MADV_DONTNEED);
+}
+
+}  // namespace prwkv

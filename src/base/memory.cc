@@ -1,0 +1,24 @@
+#include "base/memory.h"
+
+#include <fstream>
+#include <string>
+
+namespace prwkv {
+namespace {
+
+// Both files list "Name:   12345 kB".
+std::size_t kilobytes_in(const char* file, const std::string& key) {
+  std::ifstream in(file);
+  for (std::string word; in >> word;) {
+    std::size_t kb = 0;
+    if (word == key && in >> kb) return kb * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::size_t peak_resident_bytes() { return kilobytes_in("/proc/self/status", "VmHWM:"); }
+std::size_t available_memory_bytes() { return kilobytes_in("/proc/meminfo", "MemAvailable:"); }
+
+}  // namespace prwkv

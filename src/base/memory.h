@@ -1,0 +1,13 @@
+/// What the machine has and what this process uses of it.
+#pragma once
+
+#include <cstddef>
+
+namespace prwkv {
+
+/// Highest resident memory of this process so far, in bytes (VmHWM; mapped file pages count).
+std::size_t peak_resident_bytes();
+/// Memory that could be had without swapping, in bytes (MemAvailable).
+std::size_t available_memory_bytes();
+
+}  // namespace prwkv

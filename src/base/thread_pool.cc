@@ -1,0 +1,100 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/error.h"
+
+namespace prwkv {
+namespace {
+
+// Bit 0, with regions counted above it: a counter that ran into the stop bit would end the workers
+// of a busy server after 2³¹ regions, less than a day. Wrapping round to zero does no harm.
+constexpr std::uint32_t kStop = 1, kNextRegion = 2;
+// About 50 microseconds: longer than the gap between two regions of one token, shorter than anyone
+// notices.
+constexpr int kSpins = 2000;
+
+void relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  const int n = threads > 0 ? threads : usable_cores();
+  try {
+    for (int i = 1; i < n; ++i) workers_.emplace_back([this] { work(); });
+  } catch (const std::system_error& e) {
+    stop();  // or else joining those that did start would wait for ever
+    throw Error(Code::kInvalidArgument, fmt::format("cannot start {} threads", n),
+                {.found = fmt::format("{} after {} threads", e.what(), size()),
+                 .hint = "ask for fewer threads"});
+  }
+}
+
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() noexcept {
+  epoch_.fetch_or(kStop, std::memory_order_release);
+  epoch_.notify_all();
+}
+
+void ThreadPool::take_pieces() {
+  const Region region = region_;
+  for (;;) {
+    const std::int64_t begin = next_.fetch_add(region.grain, std::memory_order_relaxed);
+    if (begin >= region.count) return;
+    region.call(region.f, begin, std::min(begin + region.grain, region.count));
+  }
+}
+
+void ThreadPool::run(const Region& region) {
+  const std::scoped_lock lock(one_region_);
+  region_ = region;
+  next_.store(0, std::memory_order_relaxed);
+  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+  epoch_.fetch_add(kNextRegion, std::memory_order_release);  // publishes region_, next_ and busy_
+  epoch_.notify_all();
+  take_pieces();
+  for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
+    if (spin < kSpins)
+      relax();
+    else
+      std::this_thread::yield();  // a worker has lost its core: let it have this one
+  }
+}
+
+void ThreadPool::work() {
+  std::uint32_t seen = 0;
+  for (;;) {
+    std::uint32_t now = epoch_.load(std::memory_order_acquire);
+    for (int spin = 0; now == seen && spin < kSpins; ++spin) {
+      relax();
+      now = epoch_.load(std::memory_order_acquire);
+    }
+    while (now == seen) {
+      epoch_.wait(seen, std::memory_order_acquire);
+      now = epoch_.load(std::memory_order_acquire);
+    }
+    if ((now & kStop) != 0) return;
+    seen = now;
+    take_pieces();
+    busy_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+}  // namespace prwkv

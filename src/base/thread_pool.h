@@ -1,0 +1,67 @@
+/// A fixed team of threads for short parallel regions. It belongs to an engine; there is no global
+/// pool.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace prwkv {
+
+/// Regions are a few microseconds long and come in hundreds per token, so waiting threads spin for
+/// a moment before they sleep: a region costs well under a microsecond while the engine is busy and
+/// nothing while it is idle. Regions of several callers run one after the other. Tasks must not
+/// throw and must not start regions themselves.
+class ThreadPool {
+ public:
+  /// `threads` >= 1, the calling thread included; 0 means one per core that this process may use.
+  /// Throws Error{kInvalidArgument} when the system refuses to start so many.
+  explicit ThreadPool(int threads = 0);
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool();
+
+  [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
+
+  /// Calls f(begin, end) over pieces of [0, count) of at most `grain` items, each piece once, on
+  /// any thread. Pieces are handed out as threads get free, so a core that is slower for a while
+  /// gets fewer of them. A single piece runs on the calling thread without waking anybody.
+  template <class F>
+  void parallel_for(std::int64_t count, std::int64_t grain, const F& f) {
+    if (count <= 0) return;
+    grain = std::max<std::int64_t>(grain, 1);  // "count / threads" may well have come out as 0
+    if (count <= grain) return f(std::int64_t{0}, count);
+    if (workers_.empty()) {
+      for (std::int64_t i = 0; i < count; i += grain) f(i, std::min(i + grain, count));
+      return;
+    }
+    run({count, grain, &f, [](const void* g, std::int64_t begin, std::int64_t end) {
+           (*static_cast<const F*>(g))(begin, end);
+         }});
+  }
+
+ private:
+  struct Region {
+    std::int64_t count = 0, grain = 1;
+    const void* f = nullptr;
+    void (*call)(const void* f, std::int64_t begin, std::int64_t end) = nullptr;
+  };
+  void run(const Region& region);
+  void work();
+  void stop() noexcept;
+  void take_pieces();
+
+  std::mutex one_region_;  // held by the caller whose region is running
+  Region region_;
+  // Each on its own cache line: they are written by different threads.
+  alignas(64) std::atomic<std::int64_t> next_{0};    // first item nobody has taken
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // bit 0 = stop; the others count regions
+  alignas(64) std::atomic<int> busy_{0};             // workers that have not finished this region
+  std::vector<std::jthread> workers_;
+};
+
+}  // namespace prwkv

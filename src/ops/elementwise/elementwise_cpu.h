@@ -1,0 +1,61 @@
+#pragma once
+
+#include "ops/embedding/embedding_cpu.h"
+
+namespace prwkv::PRWKV_ISA {
+
+inline void spread(const SpreadArgs& a, std::int64_t begin, std::int64_t end) {
+  const std::int64_t each = a.y.numel() / a.p.numel();
+  const float* p = a.p.as<float>();
+  for_vectors(end - begin, [&](std::int64_t i, int n) {
+    Vec value = Vec::zero();
+    if (each == 1) {
+      value = get(p + begin + i, n);
+    } else {
+      alignas(64) float lanes[Vec::size] = {};
+      for (int l = 0; l < (n == 0 ? Vec::size : n); ++l) lanes[l] = p[(begin + i + l) / each];
+      value = Vec::load(lanes);
+    }
+    put(a.y.as<float>() + begin + i, n, apply(a.act, value));
+  });
+}
+
+inline void mul(const MulArgs& a, std::int64_t begin, std::int64_t end) {
+  for_vectors(end - begin, [&](std::int64_t i, int n) {
+    put(a.y.as<float>() + begin + i, n, get(a.a.as<float>() + begin + i, n) * get(a.b.as<float>() + begin + i, n));
+  });
+}
+
+inline void add(const AddArgs& a, std::int64_t begin, std::int64_t end) {
+  for_vectors(end - begin, [&](std::int64_t i, int n) {
+    put(a.y.as<float>() + begin + i, n, get(a.a.as<float>() + begin + i, n) + get(a.b.as<float>() + begin + i, n));
+  });
+}
+
+inline void lerp(const LerpArgs& a, std::int64_t begin, std::int64_t end) {
+  for_vectors(end - begin, [&](std::int64_t i, int n) {
+    const Vec from = get(a.a.as<float>() + begin + i, n), to = get(a.b.as<float>() + begin + i, n);
+    put(a.y.as<float>() + begin + i, n, fma(to - from, get(a.m.as<float>() + begin + i, n), from));
+  });
+}
+
+inline void copy(const CopyArgs& a, std::int64_t begin, std::int64_t end) {
+  const std::byte* x = a.x.as<const std::byte>();
+  float* y = a.y.as<float>() + begin;
+  switch (a.x.dtype) {
+    case DType::kF32: widen_row<WeightF32>(x + begin * 4, y, end - begin); break;
+    case DType::kF16: widen_row<WeightF16>(x + begin * 2, y, end - begin); break;
+    case DType::kBF16: widen_row<WeightBF16>(x + begin * 2, y, end - begin); break;
+    default: break;  // the loader hands no other type to this backend
+  }
+}
+
+inline void gather_rows(const GatherRowsArgs& a, std::int64_t begin, std::int64_t end) {
+  const std::int64_t C = a.y.dim(1);
+  for (std::int64_t r = begin; r < end; ++r) {
+    const float* x = a.x.as<float>() + a.rows.as<const std::int32_t>()[r] * C;
+    for_vectors(C, [&](std::int64_t c, int n) { put(a.y.as<float>() + r * C + c, n, get(x + c, n)); });
+  }
+}
+
+}  // namespace prwkv::PRWKV_ISA

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "ops/linear/linear_cpu.h"
+
+namespace prwkv::PRWKV_ISA {
+
+template <class W>
+inline void widen_row(const std::byte* from, float* to, std::int64_t C) {
+  for_vectors(C, [&](std::int64_t c, int n) { put(to + c, n, load_weights<W>(from + c * W::bytes, n)); });
+}
+
+inline void embedding(const EmbeddingArgs& a, std::int64_t begin, std::int64_t end) {
+  const std::int64_t C = a.y.dim(1);
+  for (std::int64_t t = begin; t < end; ++t) {
+    const auto* table = a.table.as<const std::byte>();
+    const std::int64_t at = a.ids.as<const std::int32_t>()[t] * C;
+    float* y = a.y.as<float>() + t * C;
+    switch (a.table.dtype) {
+      case DType::kF32: widen_row<WeightF32>(table + at * 4, y, C); break;
+      case DType::kF16: widen_row<WeightF16>(table + at * 2, y, C); break;
+      case DType::kBF16: widen_row<WeightBF16>(table + at * 2, y, C); break;
+      default: break;  // the loader hands no other type to this backend
+    }
+  }
+}
+
+}  // namespace prwkv::PRWKV_ISA

@@ -1,0 +1,53 @@
+#include "ops/tape.h"
+
+namespace prwkv {
+
+void ParamGrads::watch(const Tensor& param) {
+  if (entries_.contains(param.data)) return;
+  Entry e;
+  e.grad.shape = param.shape;
+  e.grad.dtype = backend_->activation_dtype();
+  e.buffer = backend_->allocate(e.grad.bytes());
+  e.grad.data = e.buffer.data();
+  entries_.emplace(param.data, std::move(e));
+}
+
+Tensor ParamGrads::of(const Tensor& param) const {
+  const auto it = entries_.find(param.data);
+  return it == entries_.end() ? Tensor{} : it->second.grad;
+}
+
+Tensor Tape::value(Tensor t) {
+  t.var = static_cast<int>(values_.size());
+  values_.push_back(t);
+  grads_.emplace_back();
+  return t;
+}
+
+Tensor Tape::grad(const Tensor& t) {
+  if (!t) return {};
+  if (t.var < 0) return params_->of(t);
+  if (static_cast<std::size_t>(t.var) >= values_.size() || values_[static_cast<std::size_t>(t.var)].data != t.data) {
+    fail(Code::kInternal, "a value of another tape reached this one: pass it through the block's inputs");
+  }
+  Tensor& g = grads_[static_cast<std::size_t>(t.var)];
+  if (!g) {
+    g = arena_->make(values_[static_cast<std::size_t>(t.var)].shape, backend_->activation_dtype());
+    backend_->zero(g);
+  }
+  return g.reshaped(t.shape);
+}
+
+void Tape::run_backward() {
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) (*step)(*this);
+}
+
+void Tape::backward_from(const Tensor& loss) {
+  const double one = 1;
+  const float one_f32 = 1;
+  const Tensor seed = grad(loss);
+  backend_->upload(seed, seed.dtype == DType::kF64 ? static_cast<const void*>(&one) : &one_f32);
+  run_backward();
+}
+
+}  // namespace prwkv

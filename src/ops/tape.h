@@ -1,0 +1,62 @@
+/// Reverse-mode differentiation over operations: each front records how to push its gradient back.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "backend/arena.h"
+#include "backend/backend.h"
+
+namespace prwkv {
+
+/// Gradients of the weights being trained, zero at first, shared by all tapes of one training step.
+class ParamGrads {
+ public:
+  explicit ParamGrads(Backend& backend) : backend_(&backend) {}
+  /// Asks for the gradient of `param`. Weights that nobody watches cost nothing.
+  void watch(const Tensor& param);
+  /// Absent if the parameter is not watched.
+  [[nodiscard]] Tensor of(const Tensor& param) const;
+
+ private:
+  struct Entry {
+    Buffer buffer;
+    Tensor grad;
+  };
+  Backend* backend_;
+  std::map<const void*, Entry> entries_;  // by the parameter's address
+};
+
+/// A linear record of one forward pass. Values carry their index (`Tensor::var`); gradients are made on first use, in
+/// the arena, which is not rewound while a tape is on.
+class Tape {
+ public:
+  Tape(Backend& backend, Arena& arena, ParamGrads& params) : backend_(&backend), arena_(&arena), params_(&params) {}
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  /// Returns `t` as a value of this tape.
+  [[nodiscard]] Tensor value(Tensor t);
+  /// The accumulated gradient of a value or a watched parameter, same shape, activation type; absent for constants.
+  [[nodiscard]] Tensor grad(const Tensor& t);
+  /// Appends a step; steps run last to first.
+  void record(std::function<void(Tape&)> step) { steps_.push_back(std::move(step)); }
+  /// Runs all steps. Gradients of the results must have been seeded.
+  void run_backward();
+  /// Seeds d loss / d loss = 1 and runs all steps.
+  void backward_from(const Tensor& loss);
+
+  [[nodiscard]] Backend& backend() const { return *backend_; }
+  [[nodiscard]] Arena& arena() const { return *arena_; }
+  [[nodiscard]] ParamGrads& params() const { return *params_; }
+
+ private:
+  Backend* backend_;
+  Arena* arena_;
+  ParamGrads* params_;
+  std::vector<Tensor> values_, grads_;
+  std::vector<std::function<void(Tape&)>> steps_;
+};
+
+}  // namespace prwkv

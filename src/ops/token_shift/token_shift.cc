@@ -1,0 +1,71 @@
+#include "ops/op.h"
+
+namespace prwkv::op {
+
+void token_shift(Ctx& c, const Tensor& x, std::span<const Tensor> mu, ShiftMix mix, const Tensor& state,
+                 const Seqs& seqs, std::span<Tensor> y) {
+  const std::int64_t C = x.dim(1);
+  expect_shape("token_shift: x", x, {seqs.rows, C});
+  expect_shape("token_shift: state", state, {seqs.slots, C});
+  TokenShiftArgs args{.y = {}, .state = state, .x = x, .mu = {}, .n = static_cast<int>(mu.size()), .mix = mix, .seqs = seqs};
+  for (std::size_t i = 0; i < mu.size(); ++i) {
+    expect_shape("token_shift: mu", mu[i], {C});
+    args.mu[i] = mu[i];
+    args.y[i] = c.make(x.shape);
+  }
+  Tensor first;
+  if (c.tape != nullptr) {
+    first = c.arena.make(state.shape, state.dtype);
+    c.backend.transfer(first, state);
+  }
+  c.backend.token_shift(args);
+  for (std::size_t i = 0; i < mu.size(); ++i) y[i] = args.y[i] = c.result("token_shift", args.y[i]);
+  if (c.tape == nullptr) return;
+  c.tape->record([=](Tape& t) {
+    TokenShiftBackwardArgs b{.g_x = t.grad(x), .g_mu = {}, .g_y = {}, .mu = args.mu, .x = x, .first = first,
+                             .n = args.n, .mix = mix, .seqs = seqs};
+    for (std::size_t i = 0; i < static_cast<std::size_t>(args.n); ++i) {
+      b.g_mu[i] = t.grad(args.mu[i]);
+      b.g_y[i] = t.grad(args.y[i]);
+    }
+    t.backend().token_shift_backward(b);
+  });
+}
+
+Tensor token_delta(Ctx& c, const Tensor& x, const Tensor& state, const Seqs& seqs) {
+  c.refuse_tape("token_delta");
+  expect_shape("token_delta: x", x, {seqs.rows, x.dim(1)});
+  expect_shape("token_delta: state", state, {seqs.slots, x.dim(1)});
+  const Tensor delta = c.make(x.shape);
+  c.backend.token_delta({delta, state, x, seqs});
+  return c.result("token_delta", delta);
+}
+
+Tensor shift_by(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& mu) {
+  c.refuse_tape("shift_by");
+  expect_shape("shift_by: delta", delta, x.shape);
+  expect_shape("shift_by: mu", mu, {x.dim(1)});
+  const Tensor y = c.make(x.shape);
+  c.backend.shift_by({y, x, delta, mu});
+  return c.result("shift_by", y);
+}
+
+std::array<Tensor, 5> data_shift(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& z, const Matrix& w2,
+                                 const std::array<Tensor, 5>& maa) {
+  c.refuse_tape("data_shift");
+  const std::int64_t T = x.dim(0), C = x.dim(1), D = w2.weight.dim(2);
+  expect_shape("data_shift: delta", delta, x.shape);
+  expect_shape("data_shift: z", z, {T, 5 * D});
+  expect_shape("data_shift: w2", w2.weight, {5, C, D});
+  DataShiftArgs args{.y = {}, .x = x, .delta = delta, .z = z, .w2 = {}, .maa = maa};
+  for (std::size_t q = 0; q < 5; ++q) {
+    expect_shape("data_shift: maa", maa[q], {C});
+    args.y[q] = c.make(x.shape);
+    args.w2[q] = w2.weight.rows(static_cast<std::int64_t>(q), 1).reshaped({C, D});
+  }
+  c.backend.data_shift(args);
+  for (Tensor& y : args.y) y = c.result("data_shift", y);
+  return args.y;
+}
+
+}  // namespace prwkv::op

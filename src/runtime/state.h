@@ -1,0 +1,69 @@
+/// The recurrent state of one sequence as a value: copy, average, compare, save, load.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/dtype.h"
+
+namespace prwkv {
+
+/// What a state belongs to; two states can be mixed only if these agree.
+struct StateHeader {
+  std::string generation;         ///< "7"
+  std::int64_t L = 0, C = 0;      ///< layers, channels
+  std::uint64_t fingerprint = 0;  ///< of the weights (models/loader.h)
+  friend bool operator==(const StateHeader&, const StateHeader&) = default;
+};
+
+/// One tensor of the state: name "blocks.3.wkv", sizes as in Model::state_spec, f32 (f64 from an f64 reference engine).
+struct StateTensor {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::vector<std::byte> bytes;
+  friend bool operator==(const StateTensor&, const StateTensor&) = default;
+};
+
+class State {
+ public:
+  StateHeader header;
+  DType dtype = DType::kF32;
+  std::vector<StateTensor> tensors;
+  std::uint64_t tokens_seen = 0;
+
+  [[nodiscard]] std::size_t bytes() const;
+  /// Element i of a tensor as double.
+  [[nodiscard]] double value(const StateTensor& t, std::size_t i) const;
+  friend bool operator==(const State&, const State&) = default;
+};
+
+/// Throws Error{kMismatch} unless `state` fits: generation and sizes always, the fingerprint unless `any_weights`.
+void expect_fits(const State& state, const StateHeader& model, bool any_weights);
+
+/// Σ wᵢ sᵢ / Σ wᵢ, element by element in double; one weight a state, or none for equal weights. RWKV-4's (aa, bb, pp) is
+/// averaged as the sums it stands for, aa e^pp and bb e^pp. Throws Error{kMismatch | kInvalidArgument}.
+[[nodiscard]] State average(const std::vector<State>& states, const std::vector<double>& weights = {});
+
+/// Largest and root-mean-square difference of two states, a row for each tensor name without its block number.
+struct StateDifference {
+  std::string name;
+  double max_abs = 0, rms = 0;
+};
+[[nodiscard]] std::vector<StateDifference> compare(const State& a, const State& b);
+
+/// State files are safetensors files (any program can read the tensors) whose metadata carries a version, the header and
+/// a checksum over both; `extra` holds what a session adds. docs/state_format.md.
+struct StateFile {
+  State state;
+  std::map<std::string, std::string> extra;          ///< text facts
+  std::vector<StateTensor> extra_tensors;            ///< f32, e.g. the last logits
+};
+void save_state_file(const std::string& path, const StateFile& file);
+/// Throws Error{kFile | kFormat}: truncated, altered, of a later version, or no state file at all.
+[[nodiscard]] StateFile load_state_file(const std::string& path);
+
+}  // namespace prwkv

@@ -1,0 +1,64 @@
+/// A small, non-owning view of a dense row-major array in some backend's memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+#include "base/error.h"
+#include "tensor/dtype.h"
+
+namespace prwkv {
+
+/// Sizes of up to four dimensions, slowest first, as PyTorch prints them.
+struct Shape {
+  static constexpr int kMaxRank = 4;
+  std::array<std::int64_t, kMaxRank> dims{};
+  int rank = 0;
+
+  Shape() = default;
+  Shape(std::initializer_list<std::int64_t> sizes);
+  std::int64_t operator[](int i) const { return dims[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] std::int64_t numel() const;
+  /// "(512, 1024)"
+  [[nodiscard]] std::string str() const;
+  friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+/// Copies are cheap and share the data. A default-constructed tensor is "absent" and tests false.
+struct Tensor {
+  void* data = nullptr;
+  Shape shape;
+  DType dtype = DType::kF32;
+  int var = -1;  ///< index of this value on the tape; -1 when nothing is recorded
+
+  explicit operator bool() const { return data != nullptr; }
+  [[nodiscard]] std::int64_t numel() const { return shape.numel(); }
+  [[nodiscard]] std::size_t bytes() const { return row_bytes(dtype, numel()); }
+  /// Size of dimension i; -1 counts from the last.
+  [[nodiscard]] std::int64_t dim(int i) const { return shape[i < 0 ? shape.rank + i : i]; }
+  /// Typed access; only kernels may use it, since the memory may be a device's.
+  template <class T>
+  [[nodiscard]] T* as() const {
+    return static_cast<T*>(data);
+  }
+  /// The same elements seen with another shape of equal size.
+  [[nodiscard]] Tensor reshaped(const Shape& s) const;
+  /// Elements [begin, begin + count) of the first dimension.
+  [[nodiscard]] Tensor rows(std::int64_t begin, std::int64_t count) const;
+};
+
+/// Throws Error{kInvalidArgument} naming `what` unless the tensor has this shape.
+void expect_shape(const char* what, const Tensor& t, const Shape& shape);
+
+/// A weight matrix (out, in): y = W x. A type of its own because a matrix will carry more than a tensor
+/// (adapters, quantized blocks with side data) without any model noticing.
+struct Matrix {
+  Tensor weight;
+  explicit operator bool() const { return bool(weight); }
+  [[nodiscard]] std::int64_t out() const { return weight.shape[0]; }
+  [[nodiscard]] std::int64_t in() const { return weight.shape[1]; }
+};
+
+}  // namespace prwkv
