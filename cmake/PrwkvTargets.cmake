@@ -29,21 +29,25 @@ function(prwkv_layer name)
   target_link_libraries(prwkv_${name} PUBLIC ${arg_LINK} PRIVATE prwkv_flags)
 endfunction()
 
-# prwkv_test(NAME SOURCES... [LINK targets...]): a GoogleTest program whose cases ctest lists one by one.
-# Tests find the repository at PRWKV_SOURCE_DIR and the optional reference material at $PRWKV_SHARED.
+# prwkv_test(NAME SOURCES... [LINK targets...] [LABELS labels...]): a GoogleTest program whose cases ctest lists one by
+# one. Tests find the repository at PRWKV_SOURCE_DIR and the optional reference material at $PRWKV_SHARED. Labels:
+# `threads` for what ThreadSanitizer should see, `slow` for what sanitizers should skip.
 function(prwkv_test name)
   if(NOT PRWKV_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "" "LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gtest GTest::gmock GTest::gtest_main prwkv_flags)
   target_compile_definitions(${name} PRIVATE PRWKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 ${ARGV_PROPERTIES})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS "${arg_LABELS}")
 endfunction()
 
 # prwkv_fuzz(NAME SOURCE [LINK targets...]): a libFuzzer program in the fuzz preset; elsewhere the same function
 # replays the kept corpus tests/fuzz/corpus/NAME as an ordinary test.
+if(PRWKV_FUZZ)
+  add_custom_target(fuzzers)
+endif()
 function(prwkv_fuzz name source)
   if(NOT PRWKV_TESTS)
     return()
@@ -53,6 +57,7 @@ function(prwkv_fuzz name source)
   if(PRWKV_FUZZ)
     add_executable(${name} ${source})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
     add_test(NAME fuzz.${name} COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=2048 -timeout=10
              -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/ ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus ${corpus})
     file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus)

@@ -6,8 +6,9 @@
 namespace prwkv {
 namespace {
 
-constexpr std::size_t kAlign = 64;                           // one cache line, one AVX-512 register
-constexpr std::size_t kSmallestBlock = std::size_t{4} << 20;  // a decode step of most models fits in one
+constexpr std::size_t kAlign = 64;  // one cache line, one AVX-512 register
+constexpr std::size_t kSmallestBlock = std::size_t{4}
+                                       << 20;  // a decode step of most models fits in one
 
 }  // namespace
 

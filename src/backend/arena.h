@@ -1,4 +1,5 @@
-/// Scratch memory for one forward pass: a pointer that moves up, and jumps back at the end of a block.
+/// Scratch memory for one forward pass: a pointer that moves up, and jumps back at the end of a
+/// block.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,8 @@
 
 namespace prwkv {
 
-/// The same sequence of requests yields the same addresses after every rewind: blocks are kept, never moved. A decode
-/// step can therefore be captured once and replayed.
+/// The same sequence of requests yields the same addresses after every rewind: blocks are kept,
+/// never moved. A decode step can therefore be captured once and replayed.
 class Arena {
  public:
   explicit Arena(Backend& backend) : backend_(&backend) {}
@@ -24,7 +25,8 @@ class Arena {
     offset_ = mark.offset;
   }
 
-  /// Contents are undefined; `dev` builds fill host memory with NaN so that a read before a write shows.
+  /// Contents are undefined; `dev` builds fill host memory with NaN so that a read before a write
+  /// shows.
   [[nodiscard]] Tensor make(const Shape& shape, DType dtype);
 
   /// Bytes reserved from the backend so far.

@@ -16,23 +16,29 @@ Buffer::~Buffer() {
 }
 
 void Backend::unsupported(const char* op) const {
-  throw Error(Code::kUnsupported, fmt::format("{}: the backend '{}' has no kernel for it", op, name()),
+  throw Error(Code::kUnsupported,
+              fmt::format("{}: the backend '{}' has no kernel for it", op, name()),
               {.hint = "training runs on the backend 'ref' in this version"});
 }
 
-// Anonymous mappings are zero-filled, page-aligned, and take no memory until they are touched, so a large state pool
-// costs only the slots in use.
+// Anonymous mappings are zero-filled, page-aligned, and take no memory until they are touched, so a
+// large state pool costs only the slots in use.
 Buffer HostBackend::allocate(std::size_t bytes) {
   if (bytes == 0) bytes = 1;
   void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) fail(Code::kOutOfMemory, "backend '{}': cannot allocate {} bytes", name(), bytes);
+  if (p == MAP_FAILED)
+    fail(Code::kOutOfMemory, "backend '{}': cannot allocate {} bytes", name(), bytes);
   return {*this, p, bytes};
 }
 
 void HostBackend::release(void* data, std::size_t bytes) noexcept { ::munmap(data, bytes); }
 
-void HostBackend::upload(const Tensor& to, const void* source) { std::memcpy(to.data, source, to.bytes()); }
-void HostBackend::download(void* to, const Tensor& source) { std::memcpy(to, source.data, source.bytes()); }
+void HostBackend::upload(const Tensor& to, const void* source) {
+  std::memcpy(to.data, source, to.bytes());
+}
+void HostBackend::download(void* to, const Tensor& source) {
+  std::memcpy(to, source.data, source.bytes());
+}
 void HostBackend::transfer(const Tensor& to, const Tensor& source) {
   PRWKV_DCHECK(to.bytes() == source.bytes());
   std::memmove(to.data, source.data, to.bytes());
@@ -44,7 +50,8 @@ std::unique_ptr<Backend> make_backend(const BackendOptions& options) {
     std::string_view name;
     std::unique_ptr<Backend> (*make)(const BackendOptions&);
   };
-  static constexpr std::array<Row, 2> kBackends = {{{"cpu", &make_cpu_backend}, {"ref", &make_ref_backend}}};
+  static constexpr std::array<Row, 2> kBackends = {
+      {{"cpu", &make_cpu_backend}, {"ref", &make_ref_backend}}};
   for (const Row& row : kBackends) {
     if (row.name == options.name) return row.make(options);
   }

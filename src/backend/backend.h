@@ -1,8 +1,9 @@
 /// The interface between operations and a device: memory, transfers, and THE LIST of kernels.
 ///
-/// A kernel gets checked arguments and memory; it allocates nothing that outlives the call and reports nothing. Kernels
-/// of one backend run in the order of the calls but may run later: only `sync()` and `download()` wait. A backend's
-/// memory is touched by its kernels alone, so the same model text drives a CPU and a GPU.
+/// A kernel gets checked arguments and memory; it allocates nothing that outlives the call and
+/// reports nothing. Kernels of one backend run in the order of the calls but may run later: only
+/// `sync()` and `download()` wait. A backend's memory is touched by its kernels alone, so the same
+/// model text drives a CPU and a GPU.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +14,9 @@
 
 #include "backend/op_args.h"
 
-// One row an operation: name of the kernel, its arguments. Interface, backends and the tests that compare them are all
-// made from these two lists, so a kernel that is missing somewhere is a compile error or a failing test, never a gap.
+// One row an operation: name of the kernel, its arguments. Interface, backends and the tests that
+// compare them are all made from these two lists, so a kernel that is missing somewhere is a
+// compile error or a failing test, never a gap.
 #define PRWKV_FORWARD_OPS(X)           \
   X(embedding, EmbeddingArgs)          \
   X(layer_norm, LayerNormArgs)         \
@@ -38,16 +40,16 @@
   X(tiny_attention, TinyAttentionArgs) \
   X(cross_entropy, CrossEntropyArgs)
 
-#define PRWKV_BACKWARD_OPS(X)                        \
-  X(embedding_backward, EmbeddingBackwardArgs)       \
-  X(layer_norm_backward, LayerNormBackwardArgs)      \
-  X(linear_backward, LinearBackwardArgs)             \
-  X(token_shift_backward, TokenShiftBackwardArgs)    \
-  X(spread_backward, SpreadBackwardArgs)             \
-  X(wkv4_backward, Wkv4BackwardArgs)                 \
-  X(mul_backward, MulBackwardArgs)                   \
-  X(add_backward, AddBackwardArgs)                   \
-  X(gather_rows_backward, GatherRowsBackwardArgs)    \
+#define PRWKV_BACKWARD_OPS(X)                     \
+  X(embedding_backward, EmbeddingBackwardArgs)    \
+  X(layer_norm_backward, LayerNormBackwardArgs)   \
+  X(linear_backward, LinearBackwardArgs)          \
+  X(token_shift_backward, TokenShiftBackwardArgs) \
+  X(spread_backward, SpreadBackwardArgs)          \
+  X(wkv4_backward, Wkv4BackwardArgs)              \
+  X(mul_backward, MulBackwardArgs)                \
+  X(add_backward, AddBackwardArgs)                \
+  X(gather_rows_backward, GatherRowsBackwardArgs) \
   X(cross_entropy_backward, CrossEntropyBackwardArgs)
 
 namespace prwkv {
@@ -58,7 +60,8 @@ class Backend;
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(Backend& backend, void* data, std::size_t bytes) : backend_(&backend), data_(data), bytes_(bytes) {}
+  Buffer(Backend& backend, void* data, std::size_t bytes)
+      : backend_(&backend), data_(data), bytes_(bytes) {}
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     Buffer taken(std::move(other));
@@ -89,7 +92,8 @@ class Backend {
   [[nodiscard]] virtual std::string description() const = 0;
   /// Type of activations, state and parameter vectors: f32, or f64 where precision is the point.
   [[nodiscard]] virtual DType activation_dtype() const = 0;
-  /// Whether kernels can read memory that this backend did not allocate: then weights stay in their mapped file.
+  /// Whether kernels can read memory that this backend did not allocate: then weights stay in their
+  /// mapped file.
   [[nodiscard]] virtual bool reads_host_memory() const = 0;
 
   /// Zero-filled, aligned to at least 64 bytes. Throws Error{kOutOfMemory}.
@@ -122,10 +126,11 @@ class Backend {
 
 /// How a backend is asked for; fields that do not concern it are ignored.
 struct BackendOptions {
-  std::string name = "cpu";         ///< "cpu" or "ref"
-  DType dtype = DType::kF32;        ///< "ref" only: f32 or f64 arithmetic
-  int threads = 0;                  ///< "cpu" only: 0 = one per usable core
-  std::string isa;                  ///< "cpu" only: "", "scalar", "avx2", "avx512"; "" = $PRWKV_CPU_ISA, then the best
+  std::string name = "cpu";   ///< "cpu" or "ref"
+  DType dtype = DType::kF32;  ///< "ref" only: f32 or f64 arithmetic
+  int threads = 0;            ///< "cpu" only: 0 = one per usable core
+  std::string
+      isa;  ///< "cpu" only: "", "scalar", "avx2", "avx512"; "" = $PRWKV_CPU_ISA, then the best
 };
 
 /// The one visible table of backends. Throws Error{kInvalidArgument | kUnsupported}.

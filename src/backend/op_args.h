@@ -1,9 +1,10 @@
 /// The arguments of every kernel: outputs first, then what is updated in place, inputs, scalars.
 ///
-/// Letters: T rows (tokens of all sequences), C channels, A attention channels = H heads x N channels, F ffn width,
-/// V vocabulary, D the rank of a low-rank part. Activations are (T, ·) row-major in the backend's activation type
-/// (f32, or f64 for the reference); vectors of parameters are in that type too; matrices (out, in) in their own.
-/// An argument marked "optional" may be absent. Nothing is checked here: op fronts have done that.
+/// Letters: T rows (tokens of all sequences), C channels, A attention channels = H heads x N
+/// channels, F ffn width, V vocabulary, D the rank of a low-rank part. Activations are (T, ·)
+/// row-major in the backend's activation type (f32, or f64 for the reference); vectors of
+/// parameters are in that type too; matrices (out, in) in their own. An argument marked "optional"
+/// may be absent. Nothing is checked here: op fronts have done that.
 #pragma once
 
 #include <array>
@@ -42,24 +43,26 @@ struct LayerNormArgs {
 
 /// One projection: y = act(W x + bias).
 struct Projection {
-  Tensor y;           // (T, out)
-  Tensor x;           // (T, in)
-  Tensor w;           // (out, in), any float type
-  Tensor bias;        // (out), optional
+  Tensor y;     // (T, out)
+  Tensor x;     // (T, in)
+  Tensor w;     // (out, in), any float type
+  Tensor bias;  // (out), optional
   Act act = Act::kNone;
-  Tensor saved;       // (T, out), optional: receives z = W x + bias for the backward of `act`
+  Tensor saved;  // (T, out), optional: receives z = W x + bias for the backward of `act`
 };
 
-/// Independent projections of one step, run as one parallel region. Each output is the sum over `in` in one fixed order
-/// for its instruction set and weight type, whatever the number of rows, projections or threads.
+/// Independent projections of one step, run as one parallel region. Each output is the sum over
+/// `in` in one fixed order for its instruction set and weight type, whatever the number of rows,
+/// projections or threads.
 struct LinearArgs {
   static constexpr int kMax = 8;
   std::array<Projection, kMax> part;
   int n = 0;
 };
 
-/// x' is the row before x in its sequence; for the first row the one carried in `state`, which then becomes the last row.
-/// In RWKV-4 and 5 μ is the weight of the current row, in 6 and 7 that of the previous one.
+/// x' is the row before x in its sequence; for the first row the one carried in `state`, which then
+/// becomes the last row. In RWKV-4 and 5 μ is the weight of the current row, in 6 and 7 that of the
+/// previous one.
 enum class ShiftMix { kCurrent, kPrevious };
 
 /// kCurrent: y_i = x ⊙ μ_i + x' ⊙ (1 − μ_i).   kPrevious: y_i = x + (x' − x) ⊙ μ_i.
@@ -88,7 +91,8 @@ struct ShiftByArgs {
   Tensor mu;           // (C)
 };
 
-/// RWKV-6's data-dependent shift: y_q = x + δ ⊙ (maa_q + W2_q z_q) for q = 0 … 4, z_q = z[:, qD … qD + D − 1].
+/// RWKV-6's data-dependent shift: y_q = x + δ ⊙ (maa_q + W2_q z_q) for q = 0 … 4, z_q = z[:, qD …
+/// qD + D − 1].
 struct DataShiftArgs {
   static constexpr int kMax = 5;
   std::array<Tensor, kMax> y;    // (T, C)
@@ -98,14 +102,16 @@ struct DataShiftArgs {
   std::array<Tensor, kMax> maa;  // (C)
 };
 
-/// y[i] = act(p[i / (A / numel(p))]): a parameter with one value a head or a channel, spread over all channels.
+/// y[i] = act(p[i / (A / numel(p))]): a parameter with one value a head or a channel, spread over
+/// all channels.
 struct SpreadArgs {
   Tensor y;  // (A)
   Tensor p;  // (A) or (H)
   Act act = Act::kNone;
 };
 
-/// RWKV-4's recurrence, per channel, with a running exponent pp so that nothing overflows (architectures.md 3.2):
+/// RWKV-4's recurrence, per channel, with a running exponent pp so that nothing overflows
+/// (architectures.md 3.2):
 ///     q = max(pp, u + k)    y = (e^{pp−q} aa + e^{u+k−q} v) / (e^{pp−q} bb + e^{u+k−q})
 ///     q = max(pp + w, k)    aa ← e^{pp+w−q} aa + e^{k−q} v,  bb ← e^{pp+w−q} bb + e^{k−q},  pp ← q
 struct Wkv4Args {
@@ -130,13 +136,14 @@ struct Wkv6Args {
 /// RWKV-7's recurrence, per head, S[value i][key j]:
 ///     S ← S diag(w) + (S α) βᵀ + v kᵀ,   y = S r   (the state after the update)
 struct Wkv7Args {
-  Tensor y;                       // (T, A)
-  Tensor state;                   // (slots, H, N, N), updated
-  Tensor r, w, k, v, alpha, beta; // (T, A); α = −κ̂, β = κ̂ ⊙ a, w the decay itself
+  Tensor y;                        // (T, A)
+  Tensor state;                    // (slots, H, N, N), updated
+  Tensor r, w, k, v, alpha, beta;  // (T, A); α = −κ̂, β = κ̂ ⊙ a, w the decay itself
   Seqs seqs;
 };
 
-/// κ = k ⊙ k_k,  κ̂ = κ / max(‖κ‖₂, 1e-12) per head;   α = −κ̂,  β = κ̂ ⊙ a,  k' = k ⊙ (1 + (a − 1) ⊙ k_a).
+/// κ = k ⊙ k_k,  κ̂ = κ / max(‖κ‖₂, 1e-12) per head;   α = −κ̂,  β = κ̂ ⊙ a,  k' = k ⊙ (1 + (a − 1) ⊙
+/// k_a).
 struct DeltaKeysArgs {
   Tensor k_new, alpha, beta;  // (T, A)
   Tensor k, a;                // (T, A)
@@ -190,8 +197,9 @@ struct GatherRowsArgs {
   Tensor rows;  // (n) i32
 };
 
-/// RWKV-4a's attention without softmax. Because c_ts = q_t·k_s / √D and nothing is normalised, the whole past is one
-/// matrix: M ← M + v kᵀ, y = M q / √D. No cache of the past is needed, whatever the length.
+/// RWKV-4a's attention without softmax. Because c_ts = q_t·k_s / √D and nothing is normalised, the
+/// whole past is one matrix: M ← M + v kᵀ, y = M q / √D. No cache of the past is needed, whatever
+/// the length.
 struct TinyAttentionArgs {
   Tensor y;      // (T, C)
   Tensor state;  // (slots, C, D), updated
@@ -207,7 +215,8 @@ struct CrossEntropyArgs {
   Tensor targets;  // (T) i32
 };
 
-// ---- Backward: every gradient is accumulated (+=); an absent gradient is not wanted. g· has the shape of ·.
+// ---- Backward: every gradient is accumulated (+=); an absent gradient is not wanted. g· has the
+// shape of ·.
 
 struct EmbeddingBackwardArgs {
   Tensor g_table;
@@ -230,7 +239,8 @@ struct LinearBackwardArgs {
 struct TokenShiftBackwardArgs {
   Tensor g_x;
   std::array<Tensor, TokenShiftArgs::kMax> g_mu, g_y, mu;
-  Tensor x, first;  // first (slots, C): the carried rows before the forward pass; their gradient is cut
+  Tensor x,
+      first;  // first (slots, C): the carried rows before the forward pass; their gradient is cut
   int n = 0;
   ShiftMix mix;
   Seqs seqs;
@@ -242,7 +252,8 @@ struct SpreadBackwardArgs {
   Act act;
 };
 
-/// architectures.md 9.1. The incoming state (aa, bb, pp before the forward pass) is a constant here.
+/// architectures.md 9.1. The incoming state (aa, bb, pp before the forward pass) is a constant
+/// here.
 struct Wkv4BackwardArgs {
   Tensor g_k, g_v, g_w, g_u;
   Tensor g_y, y, k, v, w, u;

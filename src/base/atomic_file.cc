@@ -41,7 +41,8 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_with("cannot be flushed to the disk");
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with("cannot be renamed into place");
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+    fail_with("cannot be renamed into place");
   ::close(std::exchange(fd_, -1));
 }
 

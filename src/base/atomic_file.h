@@ -1,4 +1,5 @@
-/// Writes a file under a temporary name and renames it at the end: a reader sees the old file or the whole new one.
+/// Writes a file under a temporary name and renames it at the end: a reader sees the old file or
+/// the whole new one.
 #pragma once
 
 #include <cstddef>

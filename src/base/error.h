@@ -1,4 +1,5 @@
-/// The one exception type of the library and the shape of its messages: what, where, expected, found, hint.
+/// The one exception type of the library and the shape of its messages: what, where, expected,
+/// found, hint.
 #pragma once
 
 #include <fmt/core.h>
@@ -10,7 +11,8 @@
 
 namespace prwkv {
 
-/// What kind of thing went wrong; programs map it to exit codes, HTTP statuses or Python exceptions.
+/// What kind of thing went wrong; programs map it to exit codes, HTTP statuses or Python
+/// exceptions.
 enum class Code {
   kInvalidArgument,  ///< a caller's value is out of range or contradictory
   kFile,             ///< the operating system refused: missing, unreadable, disk full
@@ -33,7 +35,8 @@ struct Detail {
 /// Thrown by fronts, loaders and the engine; kernels are noexcept.
 class Error : public std::exception {
  public:
-  /// `what` names the thing and the place, e.g. "model.pth: tensor 'blocks.0.att.w1' has the wrong shape".
+  /// `what` names the thing and the place, e.g. "model.pth: tensor 'blocks.0.att.w1' has the wrong
+  /// shape".
   Error(Code code, std::string what, const Detail& detail = {});
   [[nodiscard]] Code code() const noexcept { return code_; }
   [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }

@@ -29,7 +29,8 @@ std::int64_t block_of(std::string_view name) {
   const auto [p, error] = std::from_chars(begin, end, index);
   // More layers than this exist in no model; a hostile index must not become a hostile allocation.
   constexpr std::int64_t kMostLayers = 4096;
-  return error == std::errc{} && p != end && *p == '.' && index >= 0 && index < kMostLayers ? index : -1;
+  return error == std::errc{} && p != end && *p == '.' && index >= 0 && index < kMostLayers ? index
+                                                                                            : -1;
 }
 
 bool fits(const NamingRule& rule, std::string_view name, const Reader& reader) {
@@ -38,7 +39,8 @@ bool fits(const NamingRule& rule, std::string_view name, const Reader& reader) {
   const bool negated = rule.only_with.starts_with('!');
   const std::string_view wanted = rule.only_with.substr(negated ? 1 : 0);
   const auto& all = reader.tensors();
-  const bool found = std::any_of(all.begin(), all.end(), [&](const StoredTensor& t) { return t.name.ends_with(wanted); });
+  const bool found = std::any_of(all.begin(), all.end(),
+                                 [&](const StoredTensor& t) { return t.name.ends_with(wanted); });
   return found != negated;
 }
 
@@ -54,7 +56,8 @@ Checkpoint::Checkpoint(const std::string& path) : reader_(open_weights(path)) {
     const std::string_view name = unwrapped(t.name);
     layers_ = std::max(layers_, block_of(name) + 1);
     Source source{.tensor = &t, .shape = t.shape, .bytes = t.bytes};
-    const auto rule = std::find_if(active.begin(), active.end(), [&](const NamingRule* r) { return name.ends_with(r->suffix); });
+    const auto rule = std::find_if(active.begin(), active.end(),
+                                   [&](const NamingRule* r) { return name.ends_with(r->suffix); });
     if (rule == active.end()) {
       sources_.emplace(name, source);
       continue;
@@ -69,14 +72,17 @@ Checkpoint::Checkpoint(const std::string& path) : reader_(open_weights(path)) {
     }
     const auto count = static_cast<std::int64_t>(slices.size());
     if (t.shape.empty() || t.shape[0] != count) {
-      throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has the wrong shape", this->path(), t.name),
-                  {.expected = fmt::format("a first dimension of {}", count), .found = t.shape_str()});
+      throw Error(
+          Code::kFormat, fmt::format("{}: tensor '{}' has the wrong shape", this->path(), t.name),
+          {.expected = fmt::format("a first dimension of {}", count), .found = t.shape_str()});
     }
     const std::size_t each = t.bytes.size() / slices.size();
     source.shape.erase(source.shape.begin());
     for (std::size_t i = 0; i < slices.size(); ++i) {
       source.bytes = t.bytes.subspan(i * each, each);
-      sources_.emplace(std::string(name.substr(0, name.size() - (*rule)->suffix.size())).append(slices[i]), source);
+      sources_.emplace(
+          std::string(name.substr(0, name.size() - (*rule)->suffix.size())).append(slices[i]),
+          source);
     }
   }
 }

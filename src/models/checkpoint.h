@@ -23,8 +23,8 @@ enum class Transform {
 /// Where a BlinkDL tensor is found and what must be done to see it as BlinkDL stores it.
 struct Source {
   const StoredTensor* tensor = nullptr;
-  std::vector<std::int64_t> shape;   ///< as in a BlinkDL file, transposition undone
-  bool transposed = false;           ///< last two dimensions are swapped in the file
+  std::vector<std::int64_t> shape;  ///< as in a BlinkDL file, transposition undone
+  bool transposed = false;          ///< last two dimensions are swapped in the file
   Transform transform = Transform::kNone;
   std::span<const std::byte> bytes;  ///< the tensor's bytes, or its slice of a stacked one
 };

@@ -1,4 +1,5 @@
-/// From a weight file to a model that can run: sizes detected, every tensor checked, bound and, where needed, converted.
+/// From a weight file to a model that can run: sizes detected, every tensor checked, bound and,
+/// where needed, converted.
 #pragma once
 
 #include <cstdint>
@@ -6,15 +7,15 @@
 #include <optional>
 #include <string>
 
-#include "backend/arena.h"
 #include "models/checkpoint.h"
 #include "models/model.h"
+#include "ops/ctx.h"
 
 namespace prwkv {
 
 struct LoadOptions {
-  std::optional<DType> dtype;            ///< f32, f16 or bf16: matrices are converted to it; empty: as stored
-  std::optional<double> groupnorm_eps;   ///< overrides Model::groupnorm_eps
+  std::optional<DType> dtype;  ///< f32, f16 or bf16: matrices are converted to it; empty: as stored
+  std::optional<double> groupnorm_eps;  ///< overrides Model::groupnorm_eps
 };
 
 /// A model and everything its weights point into. Move-only; the backend must outlive it.
@@ -22,22 +23,30 @@ struct LoadedModel {
   std::unique_ptr<Checkpoint> file;  ///< the mapping that matrices lie in; absent for random models
   std::unique_ptr<Arena> weights;    ///< converted, transposed and small tensors
   std::unique_ptr<Model> model;
-  /// Hash of the sizes and of a few norm vectors rounded to bf16: the same for every format and quantization of one
-  /// checkpoint, since all of them keep these vectors (docs/numerics.md, "Fingerprint").
+  /// Hash of the sizes and of a few norm vectors rounded to bf16: the same for every format and
+  /// quantization of one checkpoint, since all of them keep these vectors (docs/numerics.md,
+  /// "Fingerprint").
   std::uint64_t fingerprint = 0;
 };
 
-/// Sizes and generation of a checkpoint; generation is nullptr for files that hold no RWKV this version knows.
+/// Sizes and generation of a checkpoint; generation is nullptr for files that hold no RWKV this
+/// version knows.
 struct Detected {
   const Generation* generation = nullptr;
   Dims dims;
 };
 [[nodiscard]] Detected detect(const Checkpoint& file);
 
-/// Throws Error{kFile | kFormat | kUnsupported | kOutOfMemory} naming file, tensor, expected and found.
-[[nodiscard]] LoadedModel load_model(const std::string& path, Backend& backend, const LoadOptions& options = {});
+/// Throws Error{kFile | kFormat | kUnsupported | kOutOfMemory} naming file, tensor, expected and
+/// found.
+[[nodiscard]] LoadedModel load_model(const std::string& path, Backend& backend,
+                                     const LoadOptions& options = {});
 
-/// The same sum for a model whose parameters are bound: used by load_model and for models made in memory.
+/// The same sum for a model whose parameters are bound: used by load_model and for models made in
+/// memory.
 [[nodiscard]] std::uint64_t fingerprint_of(Model& model, Backend& backend);
+/// The same for a file, without touching its matrices.
+[[nodiscard]] std::uint64_t fingerprint_of(const Checkpoint& file, const Detected& found,
+                                           Backend& backend);
 
 }  // namespace prwkv

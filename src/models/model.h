@@ -1,7 +1,9 @@
-/// What every generation of RWKV is to the rest of the program: sizes, parameters, state, and one forward pass.
+/// What every generation of RWKV is to the rest of the program: sizes, parameters, state, and one
+/// forward pass.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -13,21 +15,26 @@
 
 namespace prwkv {
 
-/// Sizes of a model. Letters as everywhere: L layers, C channels, A = H N attention channels, F ffn width, V vocabulary.
+/// Sizes of a model. Letters as everywhere: L layers, C channels, A = H N attention channels, F ffn
+/// width, V vocabulary.
 struct Dims {
   std::int64_t L = 0, C = 0, A = 0, F = 0, V = 0;
   std::int64_t H = 0, N = 0;  ///< heads and channels per head; 0 in RWKV-4
-  /// Low-rank sizes by the checkpoint's letters: 6 {"mix", "decay"}, 7 {"w", "a", "v", "g"}, 4a {"tiny"}.
+  /// Low-rank sizes by the checkpoint's letters: 6 {"mix", "decay"}, 7 {"w", "a", "v", "g"}, 4a
+  /// {"tiny"}.
   std::map<std::string, std::int64_t> ranks;
-  int tiny_layer = -1;     ///< 4a: the layer with tiny attention
-  bool time_first = false;  ///< 5.0, 5.1: the bonus is stored as `time_first`, u = e^time_first, not as `time_faaaa`
+  int tiny_layer = -1;      ///< 4a: the layer with tiny attention
+  bool time_first = false;  ///< 5.0, 5.1: the bonus is stored as `time_first`, u = e^time_first,
+                            ///< not as `time_faaaa`
 };
 
 /// How a parameter lies in a BlinkDL checkpoint, and so how it must be read, written and counted.
 enum class Stored {
-  kVector,      ///< any shape with the same elements once dimensions of size 1 are dropped, e.g. (1, 1, C)
-  kMatrix,      ///< (out, in), used where it lies
-  kTransposed,  ///< low-rank parts: (in, out) in the file, (out, in) here; a stack has one more dimension in front
+  kVector,  ///< any shape with the same elements once dimensions of size 1 are dropped, e.g. (1, 1,
+            ///< C)
+  kMatrix,  ///< (out, in), used where it lies
+  kTransposed,  ///< low-rank parts: (in, out) in the file, (out, in) here; a stack has one more
+                ///< dimension in front
 };
 
 /// One line of a model's listing.
@@ -35,16 +42,19 @@ struct Param {
   std::string name;  ///< as in BlinkDL checkpoints
   Shape shape;       ///< as used here, (out, in) for matrices
   Stored stored = Stored::kVector;
-  int layer = -1;    ///< block index; -1 for embedding, head and final norm
+  int layer = -1;  ///< block index; -1 for embedding, head and final norm
 };
 
-/// Walks the parameters of a model: loading, saving, counting, initialising and optimising all use the same listing.
+/// Walks the parameters of a model: loading, saving, counting, initialising and optimising all use
+/// the same listing.
 class ParamVisitor {
  public:
   virtual ~ParamVisitor() = default;
   virtual void visit(const Param& param, Tensor& tensor) = 0;
 
-  void vector(const std::string& name, Tensor& t, const Shape& shape) { visit({name, shape, Stored::kVector, layer}, t); }
+  void vector(const std::string& name, Tensor& t, const Shape& shape) {
+    visit({name, shape, Stored::kVector, layer}, t);
+  }
   void matrix(const std::string& name, Matrix& m, const Shape& shape) {
     visit({name, shape, Stored::kMatrix, layer}, m.weight);
   }
@@ -58,7 +68,8 @@ class ParamVisitor {
   int layer = -1;  ///< set by the model while it lists block `layer`
 };
 
-/// One tensor of recurrent state per slot. (…) below a slot; all f32 except on an f64 reference backend.
+/// One tensor of recurrent state per slot. (…) below a slot; all f32 except on an f64 reference
+/// backend.
 struct StateEntry {
   std::string name;    ///< "att_shift", "wkv", …
   Shape shape;         ///< of one slot
@@ -67,12 +78,13 @@ struct StateEntry {
 
 /// The tokens of one call, in backend memory.
 struct Batch {
-  Tensor ids;         // (T) i32
+  Tensor ids;  // (T) i32
   Seqs seqs;
   Tensor logit_rows;  // (n) i32: rows whose logits are wanted; absent: none
 };
 
-/// Immutable after loading; shared by all sessions. Weights are views, owned elsewhere (LoadedModel).
+/// Immutable after loading; shared by all sessions. Weights are views, owned elsewhere
+/// (LoadedModel).
 class Model {
  public:
   virtual ~Model() = default;
@@ -82,10 +94,12 @@ class Model {
   /// Lists every parameter, in the order of the forward pass.
   virtual void visit(ParamVisitor& v) = 0;
   [[nodiscard]] virtual std::vector<StateEntry> state_spec(int layer) const = 0;
-  /// Logits (n, V) of `batch.logit_rows`, absent if none are wanted; `state` (one per layer) moves past the batch.
+  /// Logits (n, V) of `batch.logit_rows`, absent if none are wanted; `state` (one per layer) moves
+  /// past the batch.
   virtual Tensor forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const = 0;
 
-  /// Of GroupNorm `ln_x` (5, 6, 7): 64e-5 in BlinkDL's code; some tools used 1e-5 for 5.x (docs/numerics.md).
+  /// Of GroupNorm `ln_x` (5, 6, 7): 64e-5 in BlinkDL's code; some tools used 1e-5 for 5.x
+  /// (docs/numerics.md).
   double groupnorm_eps = 64e-5;
 
  protected:
@@ -93,13 +107,16 @@ class Model {
   Dims dims_;
 };
 
+/// Calls `f` for each parameter of a model that is only looked at.
+void for_each_param(const Model& model, const std::function<void(const Param&, const Tensor&)>& f);
+
 class Checkpoint;
 
 /// One row of the registry: how a generation is recognised and made.
 struct Generation {
   std::string_view name;
-  /// Sizes read off tensor names and shapes; false if the checkpoint is not of this generation. Throws Error{kFormat}
-  /// if it is, but tensors that give the sizes are missing or mis-shaped.
+  /// Sizes read off tensor names and shapes; false if the checkpoint is not of this generation.
+  /// Throws Error{kFormat} if it is, but tensors that give the sizes are missing or mis-shaped.
   bool (*detect)(const Checkpoint& file, Dims& dims);
   /// A model of these sizes whose parameters are still absent.
   std::unique_ptr<Model> (*make)(const Dims& dims);

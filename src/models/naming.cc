@@ -5,8 +5,8 @@
 namespace prwkv {
 namespace {
 
-// architectures.md 13.5. Low-rank parts are transposed, the decays of 4 and 5 stored after their exponentials; RWKV-7
-// stacks its six shift vectors in the order of the state dict.
+// architectures.md 13.5. Low-rank parts are transposed, the decays of 4 and 5 stored after their
+// exponentials; RWKV-7 stacks its six shift vectors in the order of the state dict.
 const std::array<Naming, 2> kNamings = {{
     {"rwkv.cpp",
      "rwkv.cpp",
@@ -19,7 +19,10 @@ const std::array<Naming, 2> kNamings = {{
          {".att.time_maa_w2", "", true},
          {".att.time_decay_w1", "", true},
          {".att.time_decay_w2", "", true},
-         {".att.x_rwkvag", "", false, Transform::kNone,
+         {".att.x_rwkvag",
+          "",
+          false,
+          Transform::kNone,
           {".att.x_r", ".att.x_w", ".att.x_k", ".att.x_v", ".att.x_a", ".att.x_g"}},
          {".att.w1", "", true},
          {".att.w2", "", true},

@@ -9,10 +9,12 @@
 
 namespace prwkv {
 
-/// A rule for tensors whose name ends in `suffix`; the first rule that fits wins, no rule means "as it is".
+/// A rule for tensors whose name ends in `suffix`; the first rule that fits wins, no rule means "as
+/// it is".
 struct NamingRule {
   std::string_view suffix;
-  /// Only in files that also hold a tensor ending in this, or (with a leading '!') that hold none; empty: always.
+  /// Only in files that also hold a tensor ending in this, or (with a leading '!') that hold none;
+  /// empty: always.
   std::string_view only_with;
   bool transposed = false;
   Transform transform = Transform::kNone;

@@ -24,13 +24,15 @@ struct ModelShape {
 [[nodiscard]] ModelShape model_shape(const std::string& name);
 [[nodiscard]] std::vector<std::string> model_shape_names();
 
-/// A model in memory. Throws Error{kOutOfMemory} with the planned and the available size if it does not fit.
-[[nodiscard]] LoadedModel random_model(const ModelShape& shape, DType dtype, Backend& backend, std::uint64_t seed = 0);
+/// A model in memory. Throws Error{kOutOfMemory} with the planned and the available size if it does
+/// not fit.
+[[nodiscard]] LoadedModel random_model(const ModelShape& shape, DType dtype, Backend& backend,
+                                       std::uint64_t seed = 0);
 
 /// Told how many of how many bytes are written; returning false cancels and leaves no file.
 using WriteProgress = std::function<bool(std::size_t done, std::size_t total)>;
 /// The same weights as a safetensors file with BlinkDL names and shapes, every tensor in `dtype`.
-void write_random_model(const ModelShape& shape, DType dtype, const std::string& path, std::uint64_t seed = 0,
-                        const WriteProgress& progress = {});
+void write_random_model(const ModelShape& shape, DType dtype, const std::string& path,
+                        std::uint64_t seed = 0, const WriteProgress& progress = {});
 
 }  // namespace prwkv

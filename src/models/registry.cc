@@ -16,7 +16,21 @@ constexpr std::array<Generation, 7> kGenerations = {{
     {"4", &detect_rwkv4, &make_rwkv4},
 }};
 
+class ReadOnlyVisitor final : public ParamVisitor {
+ public:
+  explicit ReadOnlyVisitor(const std::function<void(const Param&, const Tensor&)>& f) : f_(f) {}
+  void visit(const Param& param, Tensor& tensor) override { f_(param, tensor); }
+
+ private:
+  const std::function<void(const Param&, const Tensor&)>& f_;
+};
+
 }  // namespace
+
+void for_each_param(const Model& model, const std::function<void(const Param&, const Tensor&)>& f) {
+  ReadOnlyVisitor visitor(f);
+  const_cast<Model&>(model).visit(visitor);  // this visitor changes nothing
+}
 
 std::span<const Generation> generations() { return kGenerations; }
 

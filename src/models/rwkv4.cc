@@ -1,4 +1,5 @@
-/// RWKV-4 ("Dove"), arXiv 2305.13048, and 4a, which adds one attention without softmax. architectures.md 3.
+/// RWKV-4 ("Dove"), arXiv 2305.13048, and 4a, which adds one attention without softmax.
+/// architectures.md 3.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -42,7 +43,8 @@ class Rwkv4 final : public Model {
 
  private:
   Tensor time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const;
-  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const;
+  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                     const Seqs& seqs) const;
   Tensor tiny_attention(Ctx& c, Tensor x, Tensor e, const LayerState& s, const Seqs& seqs) const;
 
   Matrix emb;  // (V, C)
@@ -53,28 +55,35 @@ class Rwkv4 final : public Model {
   Matrix head;  // (V, C)
 };
 
-Tensor Rwkv4::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv4::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s,
+                       const Seqs& seqs) const {
   const auto [att_shift, aa, bb, pp] = s.as<4>();
   // x̃□ₜ = μ_□ ⊙ xₜ + (1 − μ_□) ⊙ xₜ₋₁                                   □ ∈ {k, v, r}
-  const auto [xk, xv, xr] = op::token_shift(c, x, {p.time_mix_k, p.time_mix_v, p.time_mix_r}, ShiftMix::kCurrent, att_shift, seqs);
+  const auto [xk, xv, xr] = op::token_shift(c, x, {p.time_mix_k, p.time_mix_v, p.time_mix_r},
+                                            ShiftMix::kCurrent, att_shift, seqs);
   // k = W_k x̃k     v = W_v x̃v     r = σ(W_r x̃r)
-  const auto [k, v, r] = op::linear(c, {{xk, p.key}, {xv, p.value}, {xr, p.receptance, Act::kSigmoid}});
-  // yₜ = (Σ_{i<t} e^{(t−1−i) w + k_i} v_i + e^{u + kₜ} vₜ) / (the same sum without v),     w = −e^time_decay, u = time_first
+  const auto [k, v, r] =
+      op::linear(c, {{xk, p.key}, {xv, p.value}, {xr, p.receptance, Act::kSigmoid}});
+  // yₜ = (Σ_{i<t} e^{(t−1−i) w + k_i} v_i + e^{u + kₜ} vₜ) / (the same sum without v),     w =
+  // −e^time_decay, u = time_first
   Tensor w = op::spread(c, p.time_decay, Act::kNegExp, dims_.A);
   Tensor y = op::wkv4(c, k, v, w, p.time_first, aa, bb, pp, seqs);
   // o = W_o (r ⊙ y)
   return op::linear(c, {op::mul(c, r, y), p.output});
 }
 
-Tensor Rwkv4::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv4::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                          const Seqs& seqs) const {
   Tensor ffn_shift = s.tensors[4];
-  const auto [xk, xr] = op::token_shift(c, x, {p.time_mix_k, p.time_mix_r}, ShiftMix::kCurrent, ffn_shift, seqs);
+  const auto [xk, xr] =
+      op::token_shift(c, x, {p.time_mix_k, p.time_mix_r}, ShiftMix::kCurrent, ffn_shift, seqs);
   // k = max(W_k x̃k, 0)²     r = σ(W_r x̃r)     o = r ⊙ W_v k
   const auto [k, r] = op::linear(c, {{xk, p.key, Act::kReluSq}, {xr, p.receptance, Act::kSigmoid}});
   return op::mul(c, r, op::linear(c, {k, p.value}));
 }
 
-Tensor Rwkv4::tiny_attention(Ctx& c, Tensor x, Tensor e, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv4::tiny_attention(Ctx& c, Tensor x, Tensor e, const LayerState& s,
+                             const Seqs& seqs) const {
   // h = LN(x)     q = W_q h     k = W_k h     v = W_v e, with e the embedding before ln0
   Tensor h = op::layer_norm(c, x, tiny.tiny_ln);
   const auto [q, k, v] = op::linear(c, {{h, tiny.tiny_q}, {h, tiny.tiny_k}, {e, tiny.tiny_v}});
@@ -87,13 +96,15 @@ Tensor Rwkv4::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
   Tensor x = op::layer_norm(c, e, ln0);
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
-    x = op::block<1>(c, l, {x}, state[static_cast<std::size_t>(l)], [&, l, e, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
-      Tensor h = in[0];
-      h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
-      h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
-      if (l == dims_.tiny_layer) h = op::add_to(b, h, tiny_attention(b, h, e, s, seqs));
-      return std::array{h};
-    })[0];
+    x = op::block<1>(
+        c, l, {x}, state[static_cast<std::size_t>(l)],
+        [&, l, e, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
+          Tensor h = in[0];
+          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
+          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          if (l == dims_.tiny_layer) h = op::add_to(b, h, tiny_attention(b, h, e, s, seqs));
+          return std::array{h};
+        })[0];
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
@@ -139,8 +150,11 @@ void Rwkv4::visit(ParamVisitor& f) {
 
 std::vector<StateEntry> Rwkv4::state_spec(int layer) const {
   // pp is the exponent of an empty sum. Not −∞: −∞ − (−∞) would be NaN.
-  std::vector<StateEntry> spec = {{"att_shift", {dims_.C}, 0}, {"aa", {dims_.A}, 0}, {"bb", {dims_.A}, 0},
-                                  {"pp", {dims_.A}, -1e38}, {"ffn_shift", {dims_.C}, 0}};
+  std::vector<StateEntry> spec = {{"att_shift", {dims_.C}, 0},
+                                  {"aa", {dims_.A}, 0},
+                                  {"bb", {dims_.A}, 0},
+                                  {"pp", {dims_.A}, -1e38},
+                                  {"ffn_shift", {dims_.C}, 0}};
   if (layer == dims_.tiny_layer) spec.push_back({"tiny", {dims_.C, dims_.ranks.at("tiny")}, 0});
   return spec;
 }
@@ -150,25 +164,33 @@ void refuse_unknown_parts(const Checkpoint& file) {
   struct Part {
     const char *tensor, *what;
   };
-  for (const Part& part : {Part{"blocks.0.att.qq.weight", "RWKV-4b (attention in every layer)"},
-                           Part{"head_q.weight", "a pointer head (head_q, head_k)"},
-                           Part{"blocks.0.ffnPre.key.weight", "a channel mix in place of the first time mix (ffnPre)"},
-                           Part{"pos_emb_x", "a position table (pos_emb_x, pos_emb_y)"},
-                           Part{"blocks.0.ffn.aa.weight", "the MishGLU channel mix"}}) {
+  for (const Part& part :
+       {Part{"blocks.0.att.qq.weight", "RWKV-4b (attention in every layer)"},
+        Part{"head_q.weight", "a pointer head (head_q, head_k)"},
+        Part{"blocks.0.ffnPre.key.weight", "a channel mix in place of the first time mix (ffnPre)"},
+        Part{"pos_emb_x", "a position table (pos_emb_x, pos_emb_y)"},
+        Part{"blocks.0.ffn.aa.weight", "the MishGLU channel mix"}}) {
     if (file.has(part.tensor)) {
-      throw Error(Code::kUnsupported, fmt::format("{}: this checkpoint has {}", file.path(), part.what),
-                  {.found = part.tensor, .hint = "no released text model needs it; plain RWKV-4 and 4a are supported"});
+      throw Error(Code::kUnsupported,
+                  fmt::format("{}: this checkpoint has {}", file.path(), part.what),
+                  {.found = part.tensor,
+                   .hint = "no released text model needs it; plain RWKV-4 and 4a are supported"});
     }
   }
 }
 
 bool detect(const Checkpoint& file, Dims& d) {
-  if (!file.has("blocks.0.att.time_decay") || file.has("blocks.0.att.ln_x.weight") || file.has("blocks.0.att.time_maa_x")) {
+  if (!file.has("blocks.0.att.time_decay") || file.has("blocks.0.att.ln_x.weight") ||
+      file.has("blocks.0.att.time_maa_x")) {
     return false;
   }
   refuse_unknown_parts(file);
-  d = {.L = file.layers(), .C = file.dim("emb.weight", 1), .A = file.dim("blocks.0.att.key.weight", 0),
-       .F = file.dim("blocks.0.ffn.key.weight", 0), .V = file.dim("emb.weight", 0), .ranks = {}};
+  d = {.L = file.layers(),
+       .C = file.dim("emb.weight", 1),
+       .A = file.dim("blocks.0.att.key.weight", 0),
+       .F = file.dim("blocks.0.ffn.key.weight", 0),
+       .V = file.dim("emb.weight", 0),
+       .ranks = {}};
   for (int l = 0; l < d.L; ++l) {
     const std::string tiny_q = fmt::format("blocks.{}.tiny_q.weight", l);
     if (!file.has(tiny_q)) continue;
@@ -180,8 +202,12 @@ bool detect(const Checkpoint& file, Dims& d) {
 
 }  // namespace
 
-bool detect_rwkv4(const Checkpoint& file, Dims& dims) { return detect(file, dims) && dims.tiny_layer < 0; }
-bool detect_rwkv4a(const Checkpoint& file, Dims& dims) { return detect(file, dims) && dims.tiny_layer >= 0; }
+bool detect_rwkv4(const Checkpoint& file, Dims& dims) {
+  return detect(file, dims) && dims.tiny_layer < 0;
+}
+bool detect_rwkv4a(const Checkpoint& file, Dims& dims) {
+  return detect(file, dims) && dims.tiny_layer >= 0;
+}
 std::unique_ptr<Model> make_rwkv4(const Dims& dims) { return std::make_unique<Rwkv4>(dims); }
 std::unique_ptr<Model> make_rwkv4a(const Dims& dims) { return std::make_unique<Rwkv4>(dims); }
 

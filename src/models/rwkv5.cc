@@ -1,5 +1,5 @@
-/// RWKV-5 ("Eagle"), arXiv 2404.05892, in its three published forms: 5.0 without a gate, 5.1 with one, both with one decay
-/// a head; 5.2 with one decay a channel. architectures.md 4.
+/// RWKV-5 ("Eagle"), arXiv 2404.05892, in its three published forms: 5.0 without a gate, 5.1 with
+/// one, both with one decay a head; 5.2 with one decay a channel. architectures.md 4.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -7,12 +7,13 @@ namespace prwkv {
 namespace {
 
 struct TimeMix {
-  Tensor time_mix_k, time_mix_v, time_mix_r, time_mix_g;  // (C) μ_□, the weight of the current token; g: 5.1, 5.2
-  Tensor time_decay;                                      // (H), in 5.2 (A)
-  Tensor bonus;                                           // (H), in 5.2 (A): time_first or time_faaaa
-  Matrix receptance, key, value, gate;                    // (A, C); gate: 5.1, 5.2
-  Norm ln_x;                                              // (A)
-  Matrix output;                                          // (C, A)
+  Tensor time_mix_k, time_mix_v, time_mix_r,
+      time_mix_g;                       // (C) μ_□, the weight of the current token; g: 5.1, 5.2
+  Tensor time_decay;                    // (H), in 5.2 (A)
+  Tensor bonus;                         // (H), in 5.2 (A): time_first or time_faaaa
+  Matrix receptance, key, value, gate;  // (A, C); gate: 5.1, 5.2
+  Norm ln_x;                            // (A)
+  Matrix output;                        // (C, A)
 };
 
 struct ChannelMix {
@@ -32,15 +33,19 @@ enum class Minor { k0, k1, k2 };
 
 class Rwkv5 final : public Model {
  public:
-  Rwkv5(Dims dims, Minor minor) : Model(std::move(dims)), minor_(minor), blocks(static_cast<std::size_t>(dims_.L)) {}
-  std::string_view generation() const override { return minor_ == Minor::k0 ? "5.0" : minor_ == Minor::k1 ? "5.1" : "5.2"; }
+  Rwkv5(Dims dims, Minor minor)
+      : Model(std::move(dims)), minor_(minor), blocks(static_cast<std::size_t>(dims_.L)) {}
+  std::string_view generation() const override {
+    return minor_ == Minor::k0 ? "5.0" : minor_ == Minor::k1 ? "5.1" : "5.2";
+  }
   void visit(ParamVisitor& v) override;
   std::vector<StateEntry> state_spec(int layer) const override;
   Tensor forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const override;
 
  private:
   Tensor time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const;
-  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const;
+  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                     const Seqs& seqs) const;
 
   Minor minor_;
   Matrix emb;  // (V, C)
@@ -50,30 +55,35 @@ class Rwkv5 final : public Model {
   Matrix head;  // (V, C)
 };
 
-Tensor Rwkv5::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv5::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s,
+                       const Seqs& seqs) const {
   const auto [att_shift, wkv] = s.as<2>();
   // w = exp(−e^time_decay)     u = time_faaaa, in early files e^time_first
   Tensor w = op::spread(c, p.time_decay, Act::kExpNegExp, dims_.A);
   Tensor u = op::spread(c, p.bonus, dims_.time_first ? Act::kExp : Act::kNone, dims_.A);
-  // x̃□ₜ = μ_□ ⊙ xₜ + (1 − μ_□) ⊙ xₜ₋₁     r = W_r x̃r     k = W_k x̃k     v = W_v x̃v     g = silu(W_g x̃g)
-  // yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(w) + vₜ kₜᵀ
-  // o = W_o (GroupNorm(y) ⊙ g)
+  // x̃□ₜ = μ_□ ⊙ xₜ + (1 − μ_□) ⊙ xₜ₋₁     r = W_r x̃r     k = W_k x̃k     v = W_v x̃v     g = silu(W_g
+  // x̃g) yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(w) + vₜ kₜᵀ o = W_o (GroupNorm(y) ⊙ g)
   if (minor_ == Minor::k0) {
-    const auto [xk, xv, xr] = op::token_shift(c, x, {p.time_mix_k, p.time_mix_v, p.time_mix_r}, ShiftMix::kCurrent, att_shift, seqs);
+    const auto [xk, xv, xr] = op::token_shift(c, x, {p.time_mix_k, p.time_mix_v, p.time_mix_r},
+                                              ShiftMix::kCurrent, att_shift, seqs);
     const auto [r, k, v] = op::linear(c, {{xr, p.receptance}, {xk, p.key}, {xv, p.value}});
     Tensor y = op::wkv6(c, {r, k, v, w, u}, wkv, seqs);
     return op::linear(c, {op::group_norm(c, y, p.ln_x, dims_.H, groupnorm_eps), p.output});
   }
   const auto [xk, xv, xr, xg] =
-      op::token_shift(c, x, {p.time_mix_k, p.time_mix_v, p.time_mix_r, p.time_mix_g}, ShiftMix::kCurrent, att_shift, seqs);
-  const auto [r, k, v, g] = op::linear(c, {{xr, p.receptance}, {xk, p.key}, {xv, p.value}, {xg, p.gate, Act::kSilu}});
+      op::token_shift(c, x, {p.time_mix_k, p.time_mix_v, p.time_mix_r, p.time_mix_g},
+                      ShiftMix::kCurrent, att_shift, seqs);
+  const auto [r, k, v, g] =
+      op::linear(c, {{xr, p.receptance}, {xk, p.key}, {xv, p.value}, {xg, p.gate, Act::kSilu}});
   Tensor y = op::wkv6(c, {r, k, v, w, u}, wkv, seqs);
   return op::linear(c, {op::group_norm(c, y, p.ln_x, dims_.H, groupnorm_eps, g), p.output});
 }
 
-Tensor Rwkv5::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv5::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                          const Seqs& seqs) const {
   const Tensor ffn_shift = s.tensors[2];
-  const auto [xk, xr] = op::token_shift(c, x, {p.time_mix_k, p.time_mix_r}, ShiftMix::kCurrent, ffn_shift, seqs);
+  const auto [xk, xr] =
+      op::token_shift(c, x, {p.time_mix_k, p.time_mix_r}, ShiftMix::kCurrent, ffn_shift, seqs);
   // k = max(W_k x̃k, 0)²     r = σ(W_r x̃r)     o = r ⊙ W_v k
   const auto [k, r] = op::linear(c, {{xk, p.key, Act::kReluSq}, {xr, p.receptance, Act::kSigmoid}});
   return op::mul(c, r, op::linear(c, {k, p.value}));
@@ -83,12 +93,14 @@ Tensor Rwkv5::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
   Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0);
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
-    x = op::block<1>(c, l, {x}, state[static_cast<std::size_t>(l)], [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
-      Tensor h = in[0];
-      h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
-      h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
-      return std::array{h};
-    })[0];
+    x = op::block<1>(
+        c, l, {x}, state[static_cast<std::size_t>(l)],
+        [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
+          Tensor h = in[0];
+          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
+          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          return std::array{h};
+        })[0];
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
@@ -131,25 +143,37 @@ void Rwkv5::visit(ParamVisitor& f) {
 }
 
 std::vector<StateEntry> Rwkv5::state_spec(int) const {
-  return {{"att_shift", {dims_.C}, 0}, {"wkv", {dims_.H, dims_.N, dims_.N}, 0}, {"ffn_shift", {dims_.C}, 0}};
+  return {{"att_shift", {dims_.C}, 0},
+          {"wkv", {dims_.H, dims_.N, dims_.N}, 0},
+          {"ffn_shift", {dims_.C}, 0}};
 }
 
 std::optional<Minor> minor_of(const Checkpoint& file) {
-  if (!file.has("blocks.0.att.ln_x.weight") || file.has("blocks.0.att.time_maa_x") || file.has("blocks.0.att.r_k")) return {};
+  if (!file.has("blocks.0.att.ln_x.weight") || file.has("blocks.0.att.time_maa_x") ||
+      file.has("blocks.0.att.r_k"))
+    return {};
   if (!file.has("blocks.0.att.gate.weight")) return Minor::k0;
   const Source* decay = file.find("blocks.0.att.time_decay");
-  return decay != nullptr && decay->shape.size() >= 2 && decay->shape[1] > 1 ? Minor::k2 : Minor::k1;
+  return decay != nullptr && decay->shape.size() >= 2 && decay->shape[1] > 1 ? Minor::k2
+                                                                             : Minor::k1;
 }
 
 bool detect(const Checkpoint& file, Dims& d, Minor minor) {
   if (minor_of(file) != minor) return false;
-  d = {.L = file.layers(), .C = file.dim("emb.weight", 1), .A = file.dim("blocks.0.att.key.weight", 0),
-       .F = file.dim("blocks.0.ffn.key.weight", 0), .V = file.dim("emb.weight", 0), .ranks = {}};
+  d = {.L = file.layers(),
+       .C = file.dim("emb.weight", 1),
+       .A = file.dim("blocks.0.att.key.weight", 0),
+       .F = file.dim("blocks.0.ffn.key.weight", 0),
+       .V = file.dim("emb.weight", 0),
+       .ranks = {}};
   const auto decay = file.squeezed("blocks.0.att.time_decay");
   d.H = decay.empty() ? 1 : decay[0];
   if (d.H <= 0 || d.A % d.H != 0) {
-    throw Error(Code::kFormat, fmt::format("{}: {} heads do not divide {} attention channels", file.path(), d.H, d.A),
-                {.found = "blocks.0.att.time_decay " + file.find("blocks.0.att.time_decay")->tensor->shape_str()});
+    throw Error(
+        Code::kFormat,
+        fmt::format("{}: {} heads do not divide {} attention channels", file.path(), d.H, d.A),
+        {.found = "blocks.0.att.time_decay " +
+                  file.find("blocks.0.att.time_decay")->tensor->shape_str()});
   }
   d.N = d.A / d.H;
   d.time_first = !file.has("blocks.0.att.time_faaaa");
@@ -161,8 +185,14 @@ bool detect(const Checkpoint& file, Dims& d, Minor minor) {
 bool detect_rwkv5_0(const Checkpoint& file, Dims& dims) { return detect(file, dims, Minor::k0); }
 bool detect_rwkv5_1(const Checkpoint& file, Dims& dims) { return detect(file, dims, Minor::k1); }
 bool detect_rwkv5_2(const Checkpoint& file, Dims& dims) { return detect(file, dims, Minor::k2); }
-std::unique_ptr<Model> make_rwkv5_0(const Dims& dims) { return std::make_unique<Rwkv5>(dims, Minor::k0); }
-std::unique_ptr<Model> make_rwkv5_1(const Dims& dims) { return std::make_unique<Rwkv5>(dims, Minor::k1); }
-std::unique_ptr<Model> make_rwkv5_2(const Dims& dims) { return std::make_unique<Rwkv5>(dims, Minor::k2); }
+std::unique_ptr<Model> make_rwkv5_0(const Dims& dims) {
+  return std::make_unique<Rwkv5>(dims, Minor::k0);
+}
+std::unique_ptr<Model> make_rwkv5_1(const Dims& dims) {
+  return std::make_unique<Rwkv5>(dims, Minor::k1);
+}
+std::unique_ptr<Model> make_rwkv5_2(const Dims& dims) {
+  return std::make_unique<Rwkv5>(dims, Minor::k2);
+}
 
 }  // namespace prwkv

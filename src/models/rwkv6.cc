@@ -1,4 +1,5 @@
-/// RWKV-6 ("Finch"), arXiv 2404.05892: token shift and decay depend on the data. architectures.md 5.
+/// RWKV-6 ("Finch"), arXiv 2404.05892: token shift and decay depend on the data.
+/// architectures.md 5.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -6,16 +7,17 @@ namespace prwkv {
 namespace {
 
 struct TimeMix {
-  Tensor time_maa_x;                                                        // (C)
-  Tensor time_maa_w, time_maa_k, time_maa_v, time_maa_r, time_maa_g;        // (C) μ_□, the weight of the previous token
-  Matrix time_maa_w1;                                                       // (5 D, C)
-  Matrix time_maa_w2;                                                       // (5, C, D) in the order w, k, v, r, g
-  Tensor time_decay;                                                        // (A)
-  Matrix time_decay_w1, time_decay_w2;                                      // (D_w, C), (A, D_w)
-  Tensor time_faaaa;                                                        // (A)
-  Matrix receptance, key, value, gate;                                      // (A, C)
-  Norm ln_x;                                                                // (A)
-  Matrix output;                                                            // (C, A)
+  Tensor time_maa_x;  // (C)
+  Tensor time_maa_w, time_maa_k, time_maa_v, time_maa_r,
+      time_maa_g;                       // (C) μ_□, the weight of the previous token
+  Matrix time_maa_w1;                   // (5 D, C)
+  Matrix time_maa_w2;                   // (5, C, D) in the order w, k, v, r, g
+  Tensor time_decay;                    // (A)
+  Matrix time_decay_w1, time_decay_w2;  // (D_w, C), (A, D_w)
+  Tensor time_faaaa;                    // (A)
+  Matrix receptance, key, value, gate;  // (A, C)
+  Norm ln_x;                            // (A)
+  Matrix output;                        // (C, A)
 };
 
 struct ChannelMix {
@@ -41,7 +43,8 @@ class Rwkv6 final : public Model {
 
  private:
   Tensor time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const;
-  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const;
+  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                     const Seqs& seqs) const;
 
   Matrix emb;  // (V, C)
   Norm ln0;
@@ -50,27 +53,36 @@ class Rwkv6 final : public Model {
   Matrix head;  // (V, C)
 };
 
-Tensor Rwkv6::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv6::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s,
+                       const Seqs& seqs) const {
   const auto [att_shift, wkv] = s.as<2>();
-  // δₜ = xₜ₋₁ − xₜ     z = tanh((x + δ ⊙ maa_x) maa_w1)     x̃□ = x + δ ⊙ (maa_□ + z_□ maa_w2_□)     □ ∈ {w, k, v, r, g}
+  // δₜ = xₜ₋₁ − xₜ     z = tanh((x + δ ⊙ maa_x) maa_w1)     x̃□ = x + δ ⊙ (maa_□ + z_□ maa_w2_□) □ ∈
+  // {w, k, v, r, g}
   Tensor delta = op::token_delta(c, x, att_shift, seqs);
   Tensor z = op::linear(c, {op::shift_by(c, x, delta, p.time_maa_x), p.time_maa_w1, Act::kTanh});
-  const auto [xw, xk, xv, xr, xg] = op::data_shift(
-      c, x, delta, z, p.time_maa_w2, {p.time_maa_w, p.time_maa_k, p.time_maa_v, p.time_maa_r, p.time_maa_g});
+  const auto [xw, xk, xv, xr, xg] =
+      op::data_shift(c, x, delta, z, p.time_maa_w2,
+                     {p.time_maa_w, p.time_maa_k, p.time_maa_v, p.time_maa_r, p.time_maa_g});
   // r = W_r x̃r     k = W_k x̃k     v = W_v x̃v     g = silu(W_g x̃g)
-  const auto [r, k, v, g, zw] = op::linear(c, {{xr, p.receptance}, {xk, p.key}, {xv, p.value}, {xg, p.gate, Act::kSilu},
+  const auto [r, k, v, g, zw] = op::linear(c, {{xr, p.receptance},
+                                               {xk, p.key},
+                                               {xv, p.value},
+                                               {xg, p.gate, Act::kSilu},
                                                {xw, p.time_decay_w1, Act::kTanh}});
   // w = exp(−exp(time_decay + tanh(x̃w decay_w1) decay_w2))
   Tensor w = op::linear(c, {zw, p.time_decay_w2, Act::kExpNegExp, p.time_decay});
-  // yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(wₜ) + vₜ kₜᵀ                     u = time_faaaa
+  // yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(wₜ) + vₜ kₜᵀ                     u =
+  // time_faaaa
   Tensor y = op::wkv6(c, {r, k, v, w, p.time_faaaa}, wkv, seqs);
   // o = W_o (GroupNorm(y) ⊙ g)
   return op::linear(c, {op::group_norm(c, y, p.ln_x, dims_.H, groupnorm_eps, g), p.output});
 }
 
-Tensor Rwkv6::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv6::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                          const Seqs& seqs) const {
   const Tensor ffn_shift = s.tensors[2];
-  const auto [xk, xr] = op::token_shift(c, x, {p.time_maa_k, p.time_maa_r}, ShiftMix::kPrevious, ffn_shift, seqs);
+  const auto [xk, xr] =
+      op::token_shift(c, x, {p.time_maa_k, p.time_maa_r}, ShiftMix::kPrevious, ffn_shift, seqs);
   // k = max(W_k x̃k, 0)²     r = σ(W_r x̃r)     o = r ⊙ W_v k
   const auto [k, r] = op::linear(c, {{xk, p.key, Act::kReluSq}, {xr, p.receptance, Act::kSigmoid}});
   return op::mul(c, r, op::linear(c, {k, p.value}));
@@ -80,12 +92,14 @@ Tensor Rwkv6::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
   Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0);
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
-    x = op::block<1>(c, l, {x}, state[static_cast<std::size_t>(l)], [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
-      Tensor h = in[0];
-      h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
-      h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
-      return std::array{h};
-    })[0];
+    x = op::block<1>(
+        c, l, {x}, state[static_cast<std::size_t>(l)],
+        [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
+          Tensor h = in[0];
+          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
+          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          return std::array{h};
+        })[0];
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
@@ -133,7 +147,9 @@ void Rwkv6::visit(ParamVisitor& f) {
 }
 
 std::vector<StateEntry> Rwkv6::state_spec(int) const {
-  return {{"att_shift", {dims_.C}, 0}, {"wkv", {dims_.H, dims_.N, dims_.N}, 0}, {"ffn_shift", {dims_.C}, 0}};
+  return {{"att_shift", {dims_.C}, 0},
+          {"wkv", {dims_.H, dims_.N, dims_.N}, 0},
+          {"ffn_shift", {dims_.C}, 0}};
 }
 
 }  // namespace
@@ -142,14 +158,21 @@ bool detect_rwkv6(const Checkpoint& file, Dims& d) {
   if (!file.has("blocks.0.att.time_maa_x")) return false;
   for (const char* variant : {"blocks.0.att.gate_w1", "blocks.0.att.time_maa_rkvw_w1"}) {
     if (file.has(variant)) {
-      throw Error(Code::kUnsupported, fmt::format("{}: this is a research variant of RWKV-6", file.path()),
-                  {.found = variant, .hint = "released RWKV-6 models have att.gate.weight and att.time_maa_w1"});
+      throw Error(Code::kUnsupported,
+                  fmt::format("{}: this is a research variant of RWKV-6", file.path()),
+                  {.found = variant,
+                   .hint = "released RWKV-6 models have att.gate.weight and att.time_maa_w1"});
     }
   }
-  d = {.L = file.layers(), .C = file.dim("emb.weight", 1), .A = file.dim("blocks.0.att.key.weight", 0),
-       .F = file.dim("blocks.0.ffn.key.weight", 0), .V = file.dim("emb.weight", 0),
-       .H = file.dim("blocks.0.att.time_faaaa", 0), .N = file.dim("blocks.0.att.time_faaaa", 1),
-       .ranks = {{"mix", file.dim("blocks.0.att.time_maa_w1", 1) / 5}, {"decay", file.dim("blocks.0.att.time_decay_w1", 1)}}};
+  d = {.L = file.layers(),
+       .C = file.dim("emb.weight", 1),
+       .A = file.dim("blocks.0.att.key.weight", 0),
+       .F = file.dim("blocks.0.ffn.key.weight", 0),
+       .V = file.dim("emb.weight", 0),
+       .H = file.dim("blocks.0.att.time_faaaa", 0),
+       .N = file.dim("blocks.0.att.time_faaaa", 1),
+       .ranks = {{"mix", file.dim("blocks.0.att.time_maa_w1", 1) / 5},
+                 {"decay", file.dim("blocks.0.att.time_decay_w1", 1)}}};
   return true;
 }
 

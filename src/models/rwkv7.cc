@@ -1,4 +1,5 @@
-/// RWKV-7 ("Goose"), arXiv 2503.14456: the state learns in context by a generalised delta rule. architectures.md 6.
+/// RWKV-7 ("Goose"), arXiv 2503.14456: the state learns in context by a generalised delta rule.
+/// architectures.md 6.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -37,8 +38,10 @@ class Rwkv7 final : public Model {
   Tensor forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const override;
 
  private:
-  Tensor time_mix(Ctx& c, const TimeMix& p, Tensor x, Tensor& v_first, const LayerState& s, const Seqs& seqs) const;
-  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const;
+  Tensor time_mix(Ctx& c, const TimeMix& p, Tensor x, Tensor& v_first, const LayerState& s,
+                  const Seqs& seqs) const;
+  Tensor channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                     const Seqs& seqs) const;
 
   Matrix emb;  // (V, C)
   Norm ln0;
@@ -47,39 +50,42 @@ class Rwkv7 final : public Model {
   Matrix head;  // (V, C)
 };
 
-Tensor Rwkv7::time_mix(Ctx& c, const TimeMix& p, Tensor x, Tensor& v_first, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv7::time_mix(Ctx& c, const TimeMix& p, Tensor x, Tensor& v_first, const LayerState& s,
+                       const Seqs& seqs) const {
   const auto [att_shift, wkv] = s.as<2>();
-  // x̃□ₜ = xₜ + (xₜ₋₁ − xₜ) ⊙ x_□                                                 □ ∈ {r, w, k, v, a, g}
-  const auto [xr, xw, xk, xv, xa, xg] =
-      op::token_shift(c, x, {p.x_r, p.x_w, p.x_k, p.x_v, p.x_a, p.x_g}, ShiftMix::kPrevious, att_shift, seqs);
-  Tensor r, w, k, v, a, g;
-  if (!p.v1) {
-    // Layer 0 defines v_first, which all later layers mix into their own v.
-    const auto z = op::linear(c, {{xr, p.receptance}, {xk, p.key}, {xv, p.value}, {xw, p.w1, Act::kTanh}, {xa, p.a1},
-                                  {xg, p.g1, Act::kSigmoid}});
-    const auto y = op::linear(c, {{z[3], p.w2, Act::kDecay7, p.w0}, {z[4], p.a2, Act::kSigmoid, p.a0}, {z[5], p.g2}});
-    r = z[0], k = z[1], v = z[2], w = y[0], a = y[1], g = y[2];
-    v_first = op::keep(c, v, v_first);
-  } else {
-    // r = W_r x̃r     k = W_k x̃k     v = W_v x̃v
-    const auto z = op::linear(c, {{xr, p.receptance}, {xk, p.key}, {xv, p.value}, {xw, p.w1, Act::kTanh}, {xa, p.a1},
-                                  {xg, p.g1, Act::kSigmoid}, {xv, p.v1}});
-    // w = exp(−e^{−1/2} σ(w0 + tanh(x̃w w1) w2))     a = σ(a0 + (x̃a a1) a2)     g = σ(x̃g g1) g2
-    const auto y = op::linear(c, {{z[3], p.w2, Act::kDecay7, p.w0}, {z[4], p.a2, Act::kSigmoid, p.a0}, {z[5], p.g2},
-                                  {z[6], p.v2, Act::kSigmoid, p.v0}});
-    r = z[0], k = z[1], w = y[0], a = y[1], g = y[2];
-    // v ← v + (v_first − v) ⊙ σ(v0 + (x̃v v1) v2)
-    v = op::lerp(c, z[2], v_first, y[3]);
-  }
+  // x̃□ₜ = xₜ + (xₜ₋₁ − xₜ) ⊙ x_□                                                 □ ∈ {r, w, k, v,
+  // a, g}
+  const auto [xr, xw, xk, xv, xa, xg] = op::token_shift(
+      c, x, {p.x_r, p.x_w, p.x_k, p.x_v, p.x_a, p.x_g}, ShiftMix::kPrevious, att_shift, seqs);
+  // r = W_r x̃r     k = W_k x̃k     v = W_v x̃v
+  const auto [r, k, v_own, zw, za, zg, zv] = op::linear(c, {{xr, p.receptance},
+                                                            {xk, p.key},
+                                                            {xv, p.value},
+                                                            {xw, p.w1, Act::kTanh},
+                                                            {xa, p.a1},
+                                                            {xg, p.g1, Act::kSigmoid},
+                                                            {xv, p.v1}});
+  // w = exp(−e^{−1/2} σ(w0 + tanh(x̃w w1) w2))     a = σ(a0 + (x̃a a1) a2)     g = σ(x̃g g1) g2
+  const auto [w, a, g, m] = op::linear(c, {{zw, p.w2, Act::kDecay7, p.w0},
+                                           {za, p.a2, Act::kSigmoid, p.a0},
+                                           {zg, p.g2},
+                                           {zv, p.v2, Act::kSigmoid, p.v0}});
+  // v ← v + (v_first − v) ⊙ σ(v0 + (x̃v v1) v2); layer 0, which has no v1 and so no m, defines
+  // v_first
+  Tensor v = m ? op::lerp(c, v_own, v_first, m) : v_own;
+  if (!m) v_first = op::keep(c, v, v_first);
   // κ̂ = k ⊙ k_k / ‖k ⊙ k_k‖ per head     k ← k ⊙ (1 + (a − 1) ⊙ k_a)     α = −κ̂     β = κ̂ ⊙ a
   const auto [k_new, alpha, beta] = op::delta_keys(c, k, a, p.k_k, p.k_a, dims_.H);
   // Sₜ = Sₜ₋₁ diag(wₜ) + (Sₜ₋₁ αₜ) βₜᵀ + vₜ kₜᵀ     yₜ = Sₜ rₜ
   Tensor y = op::wkv7(c, {r, w, k_new, v, alpha, beta}, wkv, seqs);
   // o = W_o ((GroupNorm(y) + (Σ r ⊙ k ⊙ r_k) v) ⊙ g)
-  return op::linear(c, {op::wkv7_output(c, y, {r, k_new, v, g}, p.r_k, p.ln_x, dims_.H, groupnorm_eps), p.output});
+  return op::linear(
+      c,
+      {op::wkv7_output(c, y, {r, k_new, v, g}, p.r_k, p.ln_x, dims_.H, groupnorm_eps), p.output});
 }
 
-Tensor Rwkv7::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s, const Seqs& seqs) const {
+Tensor Rwkv7::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerState& s,
+                          const Seqs& seqs) const {
   const Tensor ffn_shift = s.tensors[2];
   // o = W_v max(W_k x̃k, 0)²
   const auto [xk] = op::token_shift(c, x, {p.x_k}, ShiftMix::kPrevious, ffn_shift, seqs);
@@ -91,12 +97,14 @@ Tensor Rwkv7::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
   Tensor v_first = op::reserve(c, {batch.seqs.rows, dims_.A});
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
-    const auto out = op::block<2>(c, l, {x, v_first}, state[static_cast<std::size_t>(l)], [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
-      auto [h, v] = in;
-      h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), v, s, seqs));
-      h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
-      return std::array{h, v};
-    });
+    const auto out = op::block<2>(
+        c, l, {x, v_first}, state[static_cast<std::size_t>(l)],
+        [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
+          auto [h, v] = in;
+          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), v, s, seqs));
+          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          return std::array{h, v};
+        });
     x = out[0], v_first = out[1];
   }
   if (!batch.logit_rows) return {};
@@ -106,7 +114,8 @@ Tensor Rwkv7::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
 
 void Rwkv7::visit(ParamVisitor& f) {
   const auto [C, A, F] = std::array{dims_.C, dims_.A, dims_.F};
-  const std::int64_t R_w = dims_.ranks.at("w"), R_a = dims_.ranks.at("a"), R_g = dims_.ranks.at("g");
+  const std::int64_t R_w = dims_.ranks.at("w"), R_a = dims_.ranks.at("a"),
+                     R_g = dims_.ranks.at("g");
   f.matrix("emb.weight", emb, {dims_.V, C});
   f.norm("blocks.0.ln0", ln0, C);
   for (int l = 0; l < dims_.L; ++l) {
@@ -153,7 +162,9 @@ void Rwkv7::visit(ParamVisitor& f) {
 }
 
 std::vector<StateEntry> Rwkv7::state_spec(int) const {
-  return {{"att_shift", {dims_.C}, 0}, {"wkv", {dims_.H, dims_.N, dims_.N}, 0}, {"ffn_shift", {dims_.C}, 0}};
+  return {{"att_shift", {dims_.C}, 0},
+          {"wkv", {dims_.H, dims_.N, dims_.N}, 0},
+          {"ffn_shift", {dims_.C}, 0}};
 }
 
 }  // namespace
@@ -163,16 +174,24 @@ bool detect_rwkv7(const Checkpoint& file, Dims& d) {
   struct Later {
     const char *tensor, *what;
   };
-  for (const Later& later : {Later{"blocks.0.qkv.qq.weight", "RWKV-7b or 8"}, Later{"blocks.0.ffn.s_emb.weight", "RWKV-7a"},
+  for (const Later& later : {Later{"blocks.0.qkv.qq.weight", "RWKV-7b or 8"},
+                             Later{"blocks.0.ffn.s_emb.weight", "RWKV-7a"},
                              Later{"blocks.0.ffn.enn.weight", "RWKV-8 rc00"}}) {
     if (file.has(later.tensor)) {
-      throw Error(Code::kUnsupported, fmt::format("{}: this checkpoint is {}, which this version cannot run", file.path(), later.what),
+      throw Error(Code::kUnsupported,
+                  fmt::format("{}: this checkpoint is {}, which this version cannot run",
+                              file.path(), later.what),
                   {.expected = "RWKV 4, 4a, 5.0, 5.1, 5.2, 6 or 7", .found = later.tensor});
     }
   }
-  d = {.L = file.layers(), .C = file.dim("emb.weight", 1), .A = file.dim("blocks.0.att.key.weight", 0),
-       .F = file.dim("blocks.0.ffn.key.weight", 0), .V = file.dim("emb.weight", 0),
-       .ranks = {{"w", file.dim("blocks.0.att.w1", 1)}, {"a", file.dim("blocks.0.att.a1", 1)}, {"g", file.dim("blocks.0.att.g1", 1)}}};
+  d = {.L = file.layers(),
+       .C = file.dim("emb.weight", 1),
+       .A = file.dim("blocks.0.att.key.weight", 0),
+       .F = file.dim("blocks.0.ffn.key.weight", 0),
+       .V = file.dim("emb.weight", 0),
+       .ranks = {{"w", file.dim("blocks.0.att.w1", 1)},
+                 {"a", file.dim("blocks.0.att.a1", 1)},
+                 {"g", file.dim("blocks.0.att.g1", 1)}}};
   if (d.L > 1) d.ranks["v"] = file.dim("blocks.1.att.v1", 1);
   const Source* r_k = file.find("blocks.0.att.r_k");
   if (r_k == nullptr || r_k->shape.size() < 2) {

@@ -1,4 +1,5 @@
-/// One block of a model: where its weights, its scratch memory and its place on the tape begin and end.
+/// One block of a model: where its weights, its scratch memory and its place on the tape begin and
+/// end.
 #pragma once
 
 #include <array>
@@ -15,7 +16,8 @@ struct LayerState {
   /// auto [att_shift, wkv, ffn_shift] = s.as<3>();
   template <std::size_t n>
   [[nodiscard]] std::array<Tensor, n> as() const {
-    if (tensors.size() < n) fail(Code::kInternal, "a layer has {} state tensors, the model wants {}", tensors.size(), n);
+    if (tensors.size() < n)
+      fail(Code::kInternal, "a layer has {} state tensors, the model wants {}", tensors.size(), n);
     std::array<Tensor, n> a;
     std::copy_n(tensors.begin(), n, a.begin());
     return a;
@@ -43,11 +45,13 @@ class LayerLease {
   int layer_;
 };
 
-/// Runs `body(Ctx&, inputs, LayerState&) -> outputs` without keeping its temporaries: only inputs, outputs and a copy of
-/// the incoming state survive. The backward pass runs it a second time, with a tape of its own.
-/// Outputs are the inputs updated in place (`add_to`) or `keep`s at their addresses.
+/// Runs `body(Ctx&, inputs, LayerState&) -> outputs` without keeping its temporaries: only inputs,
+/// outputs and a copy of the incoming state survive. The backward pass runs it a second time, with
+/// a tape of its own. Outputs are the inputs updated in place (`add_to`) or `keep`s at their
+/// addresses.
 template <std::size_t n, class Body>
-std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>& in, LayerState& state, Body body) {
+std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>& in,
+                                 LayerState& state, Body body) {
   LayerState before;
   for (const Tensor& s : state.tensors) {
     before.tensors.push_back(c.arena.make(s.shape, s.dtype));
@@ -75,7 +79,8 @@ std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>&
     std::array<Tensor, n> leaves;
     for (std::size_t i = 0; i < n; ++i) leaves[i] = inner.value(in[i]);
     const std::array<Tensor, n> results = body(taped, leaves, again);
-    for (std::size_t i = 0; i < n; ++i) tape.backend().add_backward({inner.grad(results[i]), g_out[i]});
+    for (std::size_t i = 0; i < n; ++i)
+      tape.backend().add_backward({inner.grad(results[i]), g_out[i]});
     inner.run_backward();
     for (std::size_t i = 0; i < n; ++i) {
       if (g_in[i]) tape.backend().add_backward({g_in[i], inner.grad(leaves[i])});
@@ -84,17 +89,21 @@ std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>&
   return out;
 }
 
-/// One block: `body(Ctx&, inputs, LayerState&) -> outputs`, inputs being what flows through all blocks (x, and v_first in
-/// RWKV-7). Generating, its temporaries are freed at the end; training, they are kept for the tape, or computed again
-/// if the context asks for checkpoints. A model's loop is the same for all three.
+/// One block: `body(Ctx&, inputs, LayerState&) -> outputs`, inputs being what flows through all
+/// blocks (x, and v_first in RWKV-7). Generating, its temporaries are freed at the end; training,
+/// they are kept for the tape, or computed again if the context asks for checkpoints. A model's
+/// loop is the same for all three.
 template <std::size_t n, class Body>
-std::array<Tensor, n> block(Ctx& c, int layer, const std::array<Tensor, n>& in, LayerState& state, Body body) {
+std::array<Tensor, n> block(Ctx& c, int layer, const std::array<Tensor, n>& in, LayerState& state,
+                            Body body) {
   const LayerLease lease(c.layers, layer);
-  if (c.tape != nullptr) return c.checkpoint ? checkpoint(c, layer, in, state, body) : body(c, in, state);
+  if (c.tape != nullptr)
+    return c.checkpoint ? checkpoint(c, layer, in, state, body) : body(c, in, state);
   const ArenaScope scope(c.arena);
   std::array<Tensor, n> out = body(c, in, state);
   for (std::size_t i = 0; i < n; ++i) {
-    if (out[i].data != in[i].data) fail(Code::kInternal, "layer {}: output {} does not outlive its block", layer, i);
+    if (out[i].data != in[i].data)
+      fail(Code::kInternal, "layer {}: output {} does not outlive its block", layer, i);
   }
   return out;
 }

@@ -1,4 +1,5 @@
-/// Everything an operation needs besides its operands. One per running forward pass; it owns nothing.
+/// Everything an operation needs besides its operands. One per running forward pass; it owns
+/// nothing.
 #pragma once
 
 #include <functional>
@@ -9,16 +10,19 @@
 
 namespace prwkv {
 
-/// Where the weights of a layer come from. A model's tensors never change their address; a source decides which layers
-/// are backed by memory right now, so models larger than memory run with the same text (docs/tour.md, "Weights").
+/// Where the weights of a layer come from. A model's tensors never change their address; a source
+/// decides which layers are backed by memory right now, so models larger than memory run with the
+/// same text (docs/tour.md, "Weights").
 class LayerSource {
  public:
   virtual ~LayerSource() = default;
   /// The layer's weights must be readable by kernels from here …
   virtual void acquire(int layer) = 0;
-  /// … to here. Kernels of this layer may still be running on an asynchronous backend: such a source waits for them.
+  /// … to here. Kernels of this layer may still be running on an asynchronous backend: such a
+  /// source waits for them.
   virtual void release(int layer) = 0;
-  /// The layer will be acquired soon; called while another one computes. Layers past the last one are ignored.
+  /// The layer will be acquired soon; called while another one computes. Layers past the last one
+  /// are ignored.
   virtual void prefetch(int layer) = 0;
 };
 
@@ -30,13 +34,17 @@ struct Ctx {
   Arena& arena;
   LayerSource* layers = nullptr;  ///< nullptr: all weights are resident
   Tape* tape = nullptr;           ///< set: record for the backward pass
-  bool checkpoint = false;        ///< with a tape: keep only each block's input and run the block again in backward
+  bool checkpoint =
+      false;  ///< with a tape: keep only each block's input and run the block again in backward
   const Observer* observer = nullptr;
 
   /// Scratch in the activation type; contents undefined.
-  [[nodiscard]] Tensor make(const Shape& shape) const { return arena.make(shape, backend.activation_dtype()); }
+  [[nodiscard]] Tensor make(const Shape& shape) const {
+    return arena.make(shape, backend.activation_dtype());
+  }
 
-  /// The last line of every front: makes `y` a value of the tape, if any, and shows it to the observer.
+  /// The last line of every front: makes `y` a value of the tape, if any, and shows it to the
+  /// observer.
   [[nodiscard]] Tensor result(const char* op, Tensor y) const {
     if (tape != nullptr) y = tape->value(y);
     if (observer != nullptr) (*observer)(op, y);
@@ -44,7 +52,8 @@ struct Ctx {
   }
   /// For fronts whose backward kernel does not exist: training must not silently lose a gradient.
   void refuse_tape(const char* op) const {
-    if (tape != nullptr) fail(Code::kUnsupported, "op::{}: it has no backward, so it cannot be trained through", op);
+    if (tape != nullptr)
+      fail(Code::kUnsupported, "op::{}: it has no backward, so it cannot be trained through", op);
   }
 };
 

@@ -1,8 +1,9 @@
-/// The vocabulary of the model files. Each operation is as large as a line of the papers: it checks shapes, takes memory
-/// from the arena, calls one kernel, and records itself when a tape is on. Equations: backend/op_args.h.
+/// The vocabulary of the model files. Each operation is as large as a line of the papers: it checks
+/// shapes, takes memory from the arena, calls one kernel, and records itself when a tape is on.
+/// Equations: backend/op_args.h.
 ///
-/// Letters: T rows, C channels, A = H N attention channels, D rank. Results live in the arena until the enclosing block
-/// ends. Wrong shapes throw Error{kInvalidArgument}.
+/// Letters: T rows, C channels, A = H N attention channels, D rank. Results live in the arena until
+/// the enclosing block ends. Wrong shapes throw Error{kInvalidArgument}.
 #pragma once
 
 #include <array>
@@ -27,7 +28,7 @@ Tensor embedding(Ctx& c, const Matrix& table, const Tensor& ids);
 /// (T, C)
 Tensor layer_norm(Ctx& c, const Tensor& x, const Norm& p, double eps = kLayerNormEps);
 
-/// One projection of `linear`: act(W x + bias).
+/// One projection of `linear`: act(W x + bias). An absent matrix gives an absent result.
 struct Apply {
   Tensor x;
   const Matrix& w;
@@ -35,7 +36,8 @@ struct Apply {
   Tensor bias{};
 };
 void linear(Ctx& c, std::span<const Apply> parts, std::span<Tensor> y);
-/// Independent projections in one parallel region: auto [r, k] = linear<2>(c, {{xr, p.receptance}, {xk, p.key}}).
+/// Independent projections in one parallel region: auto [r, k] = linear<2>(c, {{xr, p.receptance},
+/// {xk, p.key}}).
 template <std::size_t n>
 std::array<Tensor, n> linear(Ctx& c, const Apply (&parts)[n]) {
   static_assert(n <= LinearArgs::kMax);
@@ -45,12 +47,12 @@ std::array<Tensor, n> linear(Ctx& c, const Apply (&parts)[n]) {
 }
 Tensor linear(Ctx& c, const Apply& part);
 
-void token_shift(Ctx& c, const Tensor& x, std::span<const Tensor> mu, ShiftMix mix, const Tensor& state,
-                 const Seqs& seqs, std::span<Tensor> y);
+void token_shift(Ctx& c, const Tensor& x, std::span<const Tensor> mu, ShiftMix mix,
+                 const Tensor& state, const Seqs& seqs, std::span<Tensor> y);
 /// n mixes of each row with the row before it; `state` (slots, C) carries the last row.
 template <std::size_t n>
-std::array<Tensor, n> token_shift(Ctx& c, const Tensor& x, const Tensor (&mu)[n], ShiftMix mix, const Tensor& state,
-                                  const Seqs& seqs) {
+std::array<Tensor, n> token_shift(Ctx& c, const Tensor& x, const Tensor (&mu)[n], ShiftMix mix,
+                                  const Tensor& state, const Seqs& seqs) {
   static_assert(n <= TokenShiftArgs::kMax);
   std::array<Tensor, n> y;
   token_shift(c, x, mu, mix, state, seqs, y);
@@ -61,15 +63,15 @@ Tensor token_delta(Ctx& c, const Tensor& x, const Tensor& state, const Seqs& seq
 /// (T, C): x + δ ⊙ μ.
 Tensor shift_by(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& mu);
 /// Five (T, C): x + δ ⊙ (maa_q + W2_q z_q); w2 (5, C, D), z (T, 5 D).
-std::array<Tensor, 5> data_shift(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& z, const Matrix& w2,
-                                 const std::array<Tensor, 5>& maa);
+std::array<Tensor, 5> data_shift(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& z,
+                                 const Matrix& w2, const std::array<Tensor, 5>& maa);
 
 /// (A): act of a parameter (A) or (H), one value a head spread over its channels.
 Tensor spread(Ctx& c, const Tensor& p, Act act, std::int64_t A);
 
 /// (T, A); aa, bb, pp (slots, A) are updated.
-Tensor wkv4(Ctx& c, const Tensor& k, const Tensor& v, const Tensor& w, const Tensor& u, const Tensor& aa,
-            const Tensor& bb, const Tensor& pp, const Seqs& seqs);
+Tensor wkv4(Ctx& c, const Tensor& k, const Tensor& v, const Tensor& w, const Tensor& u,
+            const Tensor& aa, const Tensor& bb, const Tensor& pp, const Seqs& seqs);
 struct Wkv6In {
   Tensor r, k, v, w, u;  // r k v (T, A); w (T, A) or (A); u (A)
 };
@@ -81,17 +83,18 @@ struct Wkv7In {
 /// (T, A); state (slots, H, N, N) is updated.
 Tensor wkv7(Ctx& c, const Wkv7In& in, const Tensor& state, const Seqs& seqs);
 /// k', α, β of RWKV-7, each (T, A).
-std::array<Tensor, 3> delta_keys(Ctx& c, const Tensor& k, const Tensor& a, const Tensor& k_k, const Tensor& k_a,
-                                 std::int64_t H);
+std::array<Tensor, 3> delta_keys(Ctx& c, const Tensor& k, const Tensor& a, const Tensor& k_k,
+                                 const Tensor& k_a, std::int64_t H);
 
 /// (T, A): GroupNorm over H heads, times the gate `g` if there is one.
-Tensor group_norm(Ctx& c, const Tensor& x, const Norm& p, std::int64_t H, double eps, const Tensor& g = {});
+Tensor group_norm(Ctx& c, const Tensor& x, const Norm& p, std::int64_t H, double eps,
+                  const Tensor& g = {});
 struct Wkv7Out {
   Tensor r, k, v, g;  // (T, A)
 };
 /// (T, A): (GroupNorm(x) + (Σ r ⊙ k ⊙ r_k) v) ⊙ g.
-Tensor wkv7_output(Ctx& c, const Tensor& x, const Wkv7Out& in, const Tensor& r_k, const Norm& p, std::int64_t H,
-                   double eps);
+Tensor wkv7_output(Ctx& c, const Tensor& x, const Wkv7Out& in, const Tensor& r_k, const Norm& p,
+                   std::int64_t H, double eps);
 
 /// a ⊙ b
 Tensor mul(Ctx& c, const Tensor& a, const Tensor& b);
@@ -101,14 +104,15 @@ Tensor add_to(Ctx& c, const Tensor& x, const Tensor& y);
 Tensor lerp(Ctx& c, const Tensor& a, const Tensor& b, const Tensor& m);
 /// Room in the current scope for a value that a block will `keep`.
 Tensor reserve(Ctx& c, const Shape& shape);
-/// Lets `value` outlive its block: copies it to `place` (from `reserve`); with a tape nothing is freed, so it is itself.
+/// Lets `value` outlive its block: copies it to `place` (from `reserve`); with a tape nothing is
+/// freed, so it is itself.
 Tensor keep(Ctx& c, const Tensor& value, const Tensor& place);
 /// (n, C): the rows listed in `rows` (n) i32.
 Tensor gather_rows(Ctx& c, const Tensor& x, const Tensor& rows);
 
 /// (T, C); state (slots, C, D) is updated; q, k (T, D), v (T, C).
-Tensor tiny_attention(Ctx& c, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& state,
-                      const Seqs& seqs);
+Tensor tiny_attention(Ctx& c, const Tensor& q, const Tensor& k, const Tensor& v,
+                      const Tensor& state, const Seqs& seqs);
 
 /// (1): mean negative log likelihood of `targets` (T) i32 under logits (T, V).
 Tensor cross_entropy(Ctx& c, const Tensor& logits, const Tensor& targets);

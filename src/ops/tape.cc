@@ -27,8 +27,10 @@ Tensor Tape::value(Tensor t) {
 Tensor Tape::grad(const Tensor& t) {
   if (!t) return {};
   if (t.var < 0) return params_->of(t);
-  if (static_cast<std::size_t>(t.var) >= values_.size() || values_[static_cast<std::size_t>(t.var)].data != t.data) {
-    fail(Code::kInternal, "a value of another tape reached this one: pass it through the block's inputs");
+  if (static_cast<std::size_t>(t.var) >= values_.size() ||
+      values_[static_cast<std::size_t>(t.var)].data != t.data) {
+    fail(Code::kInternal,
+         "a value of another tape reached this one: pass it through the block's inputs");
   }
   Tensor& g = grads_[static_cast<std::size_t>(t.var)];
   if (!g) {

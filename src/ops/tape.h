@@ -28,17 +28,19 @@ class ParamGrads {
   std::map<const void*, Entry> entries_;  // by the parameter's address
 };
 
-/// A linear record of one forward pass. Values carry their index (`Tensor::var`); gradients are made on first use, in
-/// the arena, which is not rewound while a tape is on.
+/// A linear record of one forward pass. Values carry their index (`Tensor::var`); gradients are
+/// made on first use, in the arena, which is not rewound while a tape is on.
 class Tape {
  public:
-  Tape(Backend& backend, Arena& arena, ParamGrads& params) : backend_(&backend), arena_(&arena), params_(&params) {}
+  Tape(Backend& backend, Arena& arena, ParamGrads& params)
+      : backend_(&backend), arena_(&arena), params_(&params) {}
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
   /// Returns `t` as a value of this tape.
   [[nodiscard]] Tensor value(Tensor t);
-  /// The accumulated gradient of a value or a watched parameter, same shape, activation type; absent for constants.
+  /// The accumulated gradient of a value or a watched parameter, same shape, activation type;
+  /// absent for constants.
   [[nodiscard]] Tensor grad(const Tensor& t);
   /// Appends a step; steps run last to first.
   void record(std::function<void(Tape&)> step) { steps_.push_back(std::move(step)); }

@@ -12,12 +12,9 @@
 namespace prwkv {
 namespace {
 
-/// World for 65,536 entries, GPT-NeoX for the Pile's 50,277 (or padded 50,304), bytes for 256.
 std::shared_ptr<const Tokenizer> tokenizer_for(std::int64_t vocabulary) {
-  if (vocabulary == 65536) return world_tokenizer();
-  if (vocabulary == 50277 || vocabulary == 50304) return neox_tokenizer();
-  if (vocabulary == 256) return byte_tokenizer();
-  return nullptr;
+  const std::string name(default_tokenizer(vocabulary));
+  return name.empty() ? nullptr : tokenizer_by_name(name);
 }
 
 struct Counter final : ParamVisitor {
@@ -37,7 +34,15 @@ Tensor upload_ints(const Ctx& c, const std::vector<std::int32_t>& values) {
 
 }  // namespace
 
-/// State tensors of all slots: (slots, …) for each layer and entry. Grows by doubling; slots keep their numbers.
+std::string_view default_tokenizer(std::int64_t vocabulary) {
+  if (vocabulary == 65536) return "world";
+  if (vocabulary == 50277 || vocabulary == 50304) return "neox";
+  if (vocabulary == 256) return "bytes";
+  return "";
+}
+
+/// State tensors of all slots: (slots, …) for each layer and entry. Grows by doubling; slots keep
+/// their numbers.
 struct Engine::Pool {
   struct Entry {
     StateEntry spec;
@@ -51,7 +56,8 @@ struct Engine::Pool {
   Pool(Backend& backend, const Model& model) {
     for (int l = 0; l < model.dims().L; ++l) {
       layers.emplace_back();
-      for (StateEntry& spec : model.state_spec(l)) layers.back().push_back({std::move(spec), {}, {}});
+      for (StateEntry& spec : model.state_spec(l))
+        layers.back().push_back({std::move(spec), {}, {}});
     }
     grow(backend, 4);
   }
@@ -104,12 +110,16 @@ Engine::Engine(std::unique_ptr<Backend> backend, LoadedModel model, const Engine
       model_(std::move(model)),
       arena_(std::make_unique<Arena>(*backend_)),
       pool_(new Pool(*backend_, *model_.model), [](Pool* p) { delete p; }) {
-  if (options.chunk_rows < 1) fail(Code::kInvalidArgument, "chunk_rows must be at least 1, not {}", options.chunk_rows);
+  if (options.chunk_rows < 1)
+    fail(Code::kInvalidArgument, "chunk_rows must be at least 1, not {}", options.chunk_rows);
   const Dims& d = model_.model->dims();
-  tokenizer_ = options.tokenizer.empty() ? tokenizer_for(d.V) : tokenizer_by_name(options.tokenizer);
+  tokenizer_ =
+      options.tokenizer.empty() ? tokenizer_for(d.V) : tokenizer_by_name(options.tokenizer);
   if (tokenizer_ != nullptr && tokenizer_->vocab_size() > d.V) {
-    throw Error(Code::kMismatch, fmt::format("the vocabulary '{}' does not fit the model", tokenizer_->name()),
-                {.expected = fmt::format("at most {} tokens", d.V), .found = fmt::format("{}", tokenizer_->vocab_size())});
+    throw Error(Code::kMismatch,
+                fmt::format("the vocabulary '{}' does not fit the model", tokenizer_->name()),
+                {.expected = fmt::format("at most {} tokens", d.V),
+                 .found = fmt::format("{}", tokenizer_->vocab_size())});
   }
   Counter counter;
   model_.model->visit(counter);
@@ -130,15 +140,19 @@ StateHeader Engine::state_header() const {
 
 const Tokenizer& Engine::tokenizer() const {
   if (tokenizer_ != nullptr) return *tokenizer_;
-  throw Error(Code::kUnsupported, fmt::format("the tokenizer of a model with {} vocabulary entries is not known", info_.dims.V),
-              {.expected = "65536 (World), 50277 or 50304 (GPT-NeoX) or 256 (bytes)",
-               .hint = "name a vocabulary file with --vocab, or use token ids"});
+  throw Error(
+      Code::kUnsupported,
+      fmt::format("the tokenizer of a model with {} vocabulary entries is not known", info_.dims.V),
+      {.expected = "65536 (World), 50277 or 50304 (GPT-NeoX) or 256 (bytes)",
+       .hint = "name a vocabulary file with --vocab, or use token ids"});
 }
 
 void Engine::observe(Observer observer) {
   const std::scoped_lock lock(mutex_);
-  if (observer) observer_ = std::move(observer);
-  else observer_.reset();
+  if (observer)
+    observer_ = std::move(observer);
+  else
+    observer_.reset();
 }
 
 Session Engine::session() {
@@ -168,9 +182,12 @@ void Engine::clear_slot(int slot) {
       if (e.spec.initial == 0) {
         backend_->zero(t);
       } else if (t.dtype == DType::kF64) {
-        backend_->upload(t, std::vector<double>(static_cast<std::size_t>(t.numel()), e.spec.initial).data());
+        backend_->upload(
+            t, std::vector<double>(static_cast<std::size_t>(t.numel()), e.spec.initial).data());
       } else {
-        backend_->upload(t, std::vector<float>(static_cast<std::size_t>(t.numel()), static_cast<float>(e.spec.initial)).data());
+        backend_->upload(t, std::vector<float>(static_cast<std::size_t>(t.numel()),
+                                               static_cast<float>(e.spec.initial))
+                                .data());
       }
     }
   }
@@ -179,7 +196,8 @@ void Engine::clear_slot(int slot) {
 void Engine::copy_slot(int to, int from) {
   const std::scoped_lock lock(mutex_);
   for (const auto& layer : pool_->layers) {
-    for (const Pool::Entry& e : layer) backend_->transfer(e.tensor.rows(to, 1), e.tensor.rows(from, 1));
+    for (const Pool::Entry& e : layer)
+      backend_->transfer(e.tensor.rows(to, 1), e.tensor.rows(from, 1));
   }
 }
 
@@ -209,16 +227,21 @@ void Engine::write_slot(int slot, const State& state) {
   for (std::size_t l = 0; l < pool_->layers.size(); ++l) {
     for (const Pool::Entry& e : pool_->layers[l]) {
       const std::string name = fmt::format("blocks.{}.{}", l, e.spec.name);
-      const std::vector<std::int64_t> shape(e.spec.shape.dims.begin(), e.spec.shape.dims.begin() + e.spec.shape.rank);
-      if (i >= state.tensors.size() || state.tensors[i].name != name || state.tensors[i].shape != shape ||
+      const std::vector<std::int64_t> shape(e.spec.shape.dims.begin(),
+                                            e.spec.shape.dims.begin() + e.spec.shape.rank);
+      if (i >= state.tensors.size() || state.tensors[i].name != name ||
+          state.tensors[i].shape != shape ||
           state.tensors[i].bytes.size() != row_bytes(state.dtype, e.spec.shape.numel())) {
-        throw Error(Code::kMismatch, fmt::format("the state has no tensor '{}' of the model's size", name),
-                    {.expected = e.spec.shape.str(), .found = i < state.tensors.size() ? state.tensors[i].name : "the end of the state"});
+        throw Error(
+            Code::kMismatch, fmt::format("the state has no tensor '{}' of the model's size", name),
+            {.expected = e.spec.shape.str(),
+             .found = i < state.tensors.size() ? state.tensors[i].name : "the end of the state"});
       }
       pairs.emplace_back(e.tensor.rows(slot, 1), &state.tensors[i++]);
     }
   }
-  if (i != state.tensors.size()) fail(Code::kMismatch, "the state has {} tensors, the model {}", state.tensors.size(), i);
+  if (i != state.tensors.size())
+    fail(Code::kMismatch, "the state has {} tensors, the model {}", state.tensors.size(), i);
   for (const auto& [to, from] : pairs) {
     if (to.dtype == state.dtype) {
       backend_->upload(to, from->bytes.data());
@@ -227,16 +250,20 @@ void Engine::write_slot(int slot, const State& state) {
     // Between an f32 engine and an f64 one.
     std::vector<double> wide(static_cast<std::size_t>(to.numel()));
     for (std::size_t e = 0; e < wide.size(); ++e) wide[e] = state.value(*from, e);
-    if (to.dtype == DType::kF64) backend_->upload(to, wide.data());
-    else backend_->upload(to, std::vector<float>(wide.begin(), wide.end()).data());
+    if (to.dtype == DType::kF64)
+      backend_->upload(to, wide.data());
+    else
+      backend_->upload(to, std::vector<float>(wide.begin(), wide.end()).data());
   }
 }
 
 void Engine::run(std::span<Work> work, const std::function<bool()>& keep_going) {
   std::unordered_set<const Session*> distinct;
   for (const Work& w : work) {
-    if (w.session == nullptr || w.session->engine_.get() != this) fail(Code::kInvalidArgument, "a session of another engine");
-    if (!distinct.insert(w.session).second) fail(Code::kInvalidArgument, "one session twice in a call");
+    if (w.session == nullptr || w.session->engine_.get() != this)
+      fail(Code::kInvalidArgument, "a session of another engine");
+    if (!distinct.insert(w.session).second)
+      fail(Code::kInvalidArgument, "one session twice in a call");
     for (const std::int32_t id : w.tokens) {
       if (id < 0 || id >= info_.dims.V) {
         throw Error(Code::kInvalidArgument, fmt::format("token id {} is not in the vocabulary", id),
@@ -264,9 +291,13 @@ void Engine::run(std::span<Work> work, const std::function<bool()>& keep_going) 
   }
 }
 
-void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin, std::span<const std::size_t> count) {
+void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
+                       std::span<const std::size_t> count) {
   const std::scoped_lock lock(mutex_);
-  Ctx c{.backend = *backend_, .arena = *arena_, .layers = layers_, .observer = observer_ ? &*observer_ : nullptr};
+  Ctx c{.backend = *backend_,
+        .arena = *arena_,
+        .layers = layers_,
+        .observer = observer_ ? &*observer_ : nullptr};
   const ArenaScope scope(*arena_);
 
   std::vector<std::int32_t> ids, begins = {0}, slots, logit_rows;
@@ -278,13 +309,17 @@ void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
     begins.push_back(static_cast<std::int32_t>(ids.size()));
     slots.push_back(work[i].session->slot_);
     const bool last_piece = begin[i] + count[i] == work[i].tokens.size();
-    for (auto row = first; work[i].want == Logits::kAll && row < begins.back(); ++row) logit_rows.push_back(row);
+    for (auto row = first; work[i].want == Logits::kAll && row < begins.back(); ++row)
+      logit_rows.push_back(row);
     if (work[i].want == Logits::kLast && last_piece) logit_rows.push_back(begins.back() - 1);
   }
   Batch batch;
   batch.ids = upload_ints(c, ids);
-  batch.seqs = {.begin = upload_ints(c, begins), .slot = upload_ints(c, slots), .n = static_cast<std::int64_t>(slots.size()),
-                .rows = static_cast<std::int64_t>(ids.size()), .slots = pool_->slots};
+  batch.seqs = {.begin = upload_ints(c, begins),
+                .slot = upload_ints(c, slots),
+                .n = static_cast<std::int64_t>(slots.size()),
+                .rows = static_cast<std::int64_t>(ids.size()),
+                .slots = pool_->slots};
   if (!logit_rows.empty()) batch.logit_rows = upload_ints(c, logit_rows);
 
   std::vector<LayerState> state = pool_->view();
@@ -297,7 +332,8 @@ void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
   } else if (logits.dtype == DType::kF64) {
     wide.resize(host.size());
     backend_->download(wide.data(), logits);
-    std::transform(wide.begin(), wide.end(), host.begin(), [](double x) { return static_cast<float>(x); });
+    std::transform(wide.begin(), wide.end(), host.begin(),
+                   [](double x) { return static_cast<float>(x); });
   } else {
     backend_->download(host.data(), logits);
   }
@@ -305,16 +341,22 @@ void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
     if (count[i] == 0) continue;
     work[i].session->tokens_seen_ += count[i];
     const bool last_piece = begin[i] + count[i] == work[i].tokens.size();
-    const std::size_t rows = work[i].want == Logits::kAll ? count[i] : work[i].want == Logits::kLast && last_piece ? 1 : 0;
+    const std::size_t rows = work[i].want == Logits::kAll                  ? count[i]
+                             : work[i].want == Logits::kLast && last_piece ? 1
+                                                                           : 0;
     const auto take = [&](const auto& from, auto& to) {
-      to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(row * V), from.begin() + static_cast<std::ptrdiff_t>((row + rows) * V));
+      to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(row * V),
+                from.begin() + static_cast<std::ptrdiff_t>((row + rows) * V));
     };
     take(host, work[i].logits);
     if (!wide.empty()) take(wide, work[i].logits_f64);
     row += rows;
     // The session's own logits are those of its last token, or none if they were not computed.
-    if (rows > 0 && last_piece) work[i].session->logits_.assign(work[i].logits.end() - static_cast<std::ptrdiff_t>(V), work[i].logits.end());
-    else work[i].session->logits_.clear();
+    if (rows > 0 && last_piece)
+      work[i].session->logits_.assign(work[i].logits.end() - static_cast<std::ptrdiff_t>(V),
+                                      work[i].logits.end());
+    else
+      work[i].session->logits_.clear();
   }
 }
 
@@ -349,16 +391,20 @@ Session::~Session() {
   if (engine_ != nullptr && slot_ >= 0) engine_->free_slot(slot_);
 }
 
-void Session::feed(std::span<const std::int32_t> tokens, const std::function<bool(std::size_t)>& keep_going) {
+void Session::feed(std::span<const std::int32_t> tokens,
+                   const std::function<bool(std::size_t)>& keep_going) {
   Work work{.session = this, .tokens = tokens};
   const std::uint64_t before = tokens_seen_;
-  engine_->run(std::span(&work, 1), keep_going ? [&] { return keep_going(tokens_seen_ - before); } : std::function<bool()>{});
+  engine_->run(std::span(&work, 1), keep_going ? [&] { return keep_going(tokens_seen_ - before); }
+                                               : std::function<bool()>{});
 }
 
 Generated Session::generate(const GenerateOptions& options, const PieceCallback& callback) {
   const Tokenizer& tokenizer = engine_->tokenizer();
   if (tokens_seen_ == 0) feed(std::array{tokenizer.end_of_text()});
-  if (logits_.empty()) fail(Code::kInvalidArgument, "a session whose state was set needs at least one token before it can generate");
+  if (logits_.empty())
+    fail(Code::kInvalidArgument,
+         "a session whose state was set needs at least one token before it can generate");
   Generated out;
   while (static_cast<int>(out.ids.size()) < options.max_tokens) {
     const std::int32_t id = sampler_.sample(logits_);
@@ -366,7 +412,8 @@ Generated Session::generate(const GenerateOptions& options, const PieceCallback&
       out.stop = StopReason::kEndOfText;
       break;
     }
-    // Fed before it is shown: a callback that stops or throws finds the session behind the token it saw.
+    // Fed before it is shown: a callback that stops or throws finds the session behind the token it
+    // saw.
     feed(std::span(&id, 1));
     out.ids.push_back(id);
     const std::string text = decoder_.push(tokenizer.token_bytes(id));
@@ -415,7 +462,9 @@ void Session::save(const std::string& path) const {
   std::string pending;
   for (const unsigned char byte : decoder_.pending()) pending += fmt::format("{:02x}", byte);
   file.extra["session"] = Json{{"pending_bytes", pending}, {"sampler", sampler_.memory()}}.dump();
-  StateTensor logits{"session.logits", {static_cast<std::int64_t>(logits_.size())}, std::vector<std::byte>(logits_.size() * sizeof(float))};
+  StateTensor logits{"session.logits",
+                     {static_cast<std::int64_t>(logits_.size())},
+                     std::vector<std::byte>(logits_.size() * sizeof(float))};
   std::memcpy(logits.bytes.data(), logits_.data(), logits.bytes.size());
   file.extra_tensors.push_back(std::move(logits));
   save_state_file(path, file);
@@ -430,14 +479,19 @@ void Session::load(const std::string& path, bool any_weights) {
   Sampler sampler = sampler_;
   if (const auto session = file.extra.find("session"); session != file.extra.end()) {
     const Json json = parse_json(session->second, path + ": session");
-    const std::string hex = json.is_object() && json.contains("pending_bytes") && json["pending_bytes"].is_string()
-                                ? json["pending_bytes"].get<std::string>() : "";
+    const std::string hex =
+        json.is_object() && json.contains("pending_bytes") && json["pending_bytes"].is_string()
+            ? json["pending_bytes"].get<std::string>()
+            : "";
     constexpr std::size_t kLongestPending = 3;  // bytes of an unfinished UTF-8 character
-    if (hex.size() % 2 != 0 || hex.size() > 2 * kLongestPending || hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
-      throw Error(Code::kFormat, path + ": the unfinished character is damaged", {.expected = "up to 3 bytes in hexadecimal", .found = hex});
+    if (hex.size() % 2 != 0 || hex.size() > 2 * kLongestPending ||
+        hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      throw Error(Code::kFormat, path + ": the unfinished character is damaged",
+                  {.expected = "up to 3 bytes in hexadecimal", .found = hex});
     }
     std::string pending;
-    for (std::size_t i = 0; i < hex.size(); i += 2) pending += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    for (std::size_t i = 0; i < hex.size(); i += 2)
+      pending += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
     decoder.set_pending(pending);
     if (json.is_object() && json.contains("sampler")) sampler.restore(json["sampler"]);
   }
@@ -447,7 +501,8 @@ void Session::load(const std::string& path, bool any_weights) {
     std::memcpy(logits.data(), t.bytes.data(), logits.size() * sizeof(float));
     if (!logits.empty() && static_cast<std::int64_t>(logits.size()) != engine_->info().dims.V) {
       throw Error(Code::kMismatch, path + ": the saved logits are of another vocabulary",
-                  {.expected = fmt::format("{} values", engine_->info().dims.V), .found = fmt::format("{}", logits.size())});
+                  {.expected = fmt::format("{} values", engine_->info().dims.V),
+                   .found = fmt::format("{}", logits.size())});
     }
   }
   engine_->write_slot(slot_, file.state);

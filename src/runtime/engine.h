@@ -25,10 +25,15 @@ namespace prwkv {
 
 class Session;
 
+/// The vocabulary that a model of so many entries has: "world" for 65,536, "neox" for the Pile's
+/// 50,277 (or padded 50,304), "bytes" for 256; empty if unknown.
+[[nodiscard]] std::string_view default_tokenizer(std::int64_t vocabulary);
+
 struct EngineOptions {
   BackendOptions backend;
   LoadOptions load;
-  /// Rows computed in one pass. Longer prompts are cut into pieces of this size: memory does not grow with the prompt.
+  /// Rows computed in one pass. Longer prompts are cut into pieces of this size: memory does not
+  /// grow with the prompt.
   int chunk_rows = 256;
   /// "world", "neox", "bytes" or a vocabulary file; empty: the one that belongs to the model.
   std::string tokenizer;
@@ -55,21 +60,23 @@ struct Work {
   std::vector<double> logits_f64{};  ///< out: the same before rounding, from an f64 engine only
 };
 
-/// Thread-safe: passes of several threads run one after the other, each on all of the engine's cores.
+/// Thread-safe: passes of several threads run one after the other, each on all of the engine's
+/// cores.
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   /// Throws Error{kFile | kFormat | kUnsupported | kOutOfMemory}.
   static std::shared_ptr<Engine> open(const std::string& path, const EngineOptions& options = {});
-  /// A model that is already in memory, e.g. random weights; `backend` must be the one it was made on.
+  /// A model that is already in memory, e.g. random weights; `backend` must be the one it was made
+  /// on.
   Engine(std::unique_ptr<Backend> backend, LoadedModel model, const EngineOptions& options);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   /// A new sequence with the empty state. Sessions keep their engine alive.
   [[nodiscard]] Session session();
-  /// Runs several sequences in one packed pass (pieces of chunk_rows in all). Sessions must be distinct.
-  /// `keep_going`, if given, is asked after each piece; returning false stops with Error{kCancelled}, every session
-  /// standing at the end of what was computed.
+  /// Runs several sequences in one packed pass (pieces of chunk_rows in all). Sessions must be
+  /// distinct. `keep_going`, if given, is asked after each piece; returning false stops with
+  /// Error{kCancelled}, every session standing at the end of what was computed.
   void run(std::span<Work> work, const std::function<bool()>& keep_going = {});
 
   [[nodiscard]] const ModelInfo& info() const { return info_; }
@@ -94,7 +101,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void copy_slot(int to, int from);
   State read_slot(int slot);
   void write_slot(int slot, const State& state);
-  void run_piece(std::span<Work> work, std::span<const std::size_t> begin, std::span<const std::size_t> count);
+  void run_piece(std::span<Work> work, std::span<const std::size_t> begin,
+                 std::span<const std::size_t> count);
 
   EngineOptions options_;
   std::unique_ptr<Backend> backend_;
@@ -117,7 +125,8 @@ struct GenerateOptions {
 /// One generated token, as the callback sees it.
 struct Piece {
   std::int32_t id = 0;
-  std::string_view text;  ///< complete characters only; may be empty while a character is unfinished
+  std::string_view
+      text;  ///< complete characters only; may be empty while a character is unfinished
 };
 /// Return false to stop.
 using PieceCallback = std::function<bool(const Piece&)>;
@@ -131,20 +140,24 @@ struct Generated {
   StopReason stop = StopReason::kLength;
 };
 
-/// One sequence: recurrent state, last logits, unfinished character, sampler. Not thread-safe itself; different sessions
-/// of one engine may be used from different threads. Move-only; `fork` makes a second one.
+/// One sequence: recurrent state, last logits, unfinished character, sampler. Not thread-safe
+/// itself; different sessions of one engine may be used from different threads. Move-only; `fork`
+/// makes a second one.
 class Session {
  public:
   Session(Session&& other) noexcept;
   Session& operator=(Session&& other) noexcept;
   ~Session();
 
-  /// Reads tokens (in parallel, in pieces). `keep_going` is asked after each piece with the number of tokens read so far;
-  /// returning false throws Error{kCancelled}, the session standing behind those tokens. Ids must be below V.
-  void feed(std::span<const std::int32_t> tokens, const std::function<bool(std::size_t)>& keep_going = {});
+  /// Reads tokens (in parallel, in pieces). `keep_going` is asked after each piece with the number
+  /// of tokens read so far; returning false throws Error{kCancelled}, the session standing behind
+  /// those tokens. Ids must be below V.
+  void feed(std::span<const std::int32_t> tokens,
+            const std::function<bool(std::size_t)>& keep_going = {});
   /// Logits after the last token, (V) f32. Empty before the first token.
   [[nodiscard]] std::span<const float> logits() const { return logits_; }
-  /// Samples, shows and feeds tokens one at a time. A session without tokens starts from end-of-text (id 0).
+  /// Samples, shows and feeds tokens one at a time. A session without tokens starts from
+  /// end-of-text (id 0).
   Generated generate(const GenerateOptions& options, const PieceCallback& callback = {});
 
   [[nodiscard]] Sampler& sampler() { return sampler_; }
@@ -161,7 +174,8 @@ class Session {
 
   /// Saves everything needed to go on bit-identically.
   void save(const std::string& path) const;
-  /// Throws Error{kMismatch} for another model's file unless `any_weights`; the session is unchanged on error.
+  /// Throws Error{kMismatch} for another model's file unless `any_weights`; the session is
+  /// unchanged on error.
   void load(const std::string& path, bool any_weights = false);
 
  private:

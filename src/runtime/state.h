@@ -8,9 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "tensor/dtype.h"
 
 namespace prwkv {
+
+class Reader;
 
 /// What a state belongs to; two states can be mixed only if these agree.
 struct StateHeader {
@@ -41,29 +44,39 @@ class State {
   friend bool operator==(const State&, const State&) = default;
 };
 
-/// Throws Error{kMismatch} unless `state` fits: generation and sizes always, the fingerprint unless `any_weights`.
+/// Throws Error{kMismatch} unless `state` fits: generation and sizes always, the fingerprint unless
+/// `any_weights`.
 void expect_fits(const State& state, const StateHeader& model, bool any_weights);
 
-/// Σ wᵢ sᵢ / Σ wᵢ, element by element in double; one weight a state, or none for equal weights. RWKV-4's (aa, bb, pp) is
-/// averaged as the sums it stands for, aa e^pp and bb e^pp. Throws Error{kMismatch | kInvalidArgument}.
-[[nodiscard]] State average(const std::vector<State>& states, const std::vector<double>& weights = {});
+/// Σ wᵢ sᵢ / Σ wᵢ, element by element in double; one weight a state, or none for equal weights. In
+/// RWKV-4 the sums that (aa, bb, pp) stand for, aa e^pp and bb e^pp, are averaged. The result has seen
+/// as many tokens as the one that saw most. Throws Error{kMismatch | kInvalidArgument}.
+[[nodiscard]] State average(const std::vector<State>& states,
+                            const std::vector<double>& weights = {});
 
-/// Largest and root-mean-square difference of two states, a row for each tensor name without its block number.
+/// Largest and root-mean-square difference of two states' tensors of one name, all blocks together.
 struct StateDifference {
-  std::string name;
+  std::string name;  ///< without its block number: "wkv"
   double max_abs = 0, rms = 0;
 };
+/// Throws Error{kMismatch} unless generation and sizes agree; weights and types may differ.
 [[nodiscard]] std::vector<StateDifference> compare(const State& a, const State& b);
 
-/// State files are safetensors files (any program can read the tensors) whose metadata carries a version, the header and
-/// a checksum over both; `extra` holds what a session adds. docs/state_format.md.
+/// State files are safetensors files (any program can read the tensors) whose metadata has a version,
+/// the header and a checksum over everything else; docs/state_format.md. A session adds to it:
 struct StateFile {
   State state;
-  std::map<std::string, std::string> extra;          ///< text facts
-  std::vector<StateTensor> extra_tensors;            ///< f32, e.g. the last logits
+  std::map<std::string, std::string> extra;  ///< text facts, by names of the session's own
+  std::vector<StateTensor> extra_tensors;    ///< f32; names do not begin with "blocks."
 };
+/// Replaces `path` as a whole or not at all. Throws Error{kFile | kInvalidArgument}.
 void save_state_file(const std::string& path, const StateFile& file);
-/// Throws Error{kFile | kFormat}: truncated, altered, of a later version, or no state file at all.
+/// Throws Error{kFile | kFormat} for a file that is truncated, altered or no state at all, and
+/// Error{kUnsupported} for one of a later version.
 [[nodiscard]] StateFile load_state_file(const std::string& path);
+/// The same for a file that is mapped, or in memory, already.
+[[nodiscard]] StateFile read_state_file(MappedFile file);
+/// The checksum that the metadata of this file should have: 16 hexadecimal digits.
+[[nodiscard]] std::string state_checksum(const Reader& file);
 
 }  // namespace prwkv

@@ -1,5 +1,5 @@
-/// Element types. Block types (Q4_0 and its kin) will be further rows of the same table: a row of a matrix is
-/// `row_bytes(type, columns)` bytes whatever the type.
+/// Element types. Block types (Q4_0 and its kin) will be further rows of the same table: a row of a
+/// matrix is `row_bytes(type, columns)` bytes whatever the type.
 #pragma once
 
 #include <cstddef>

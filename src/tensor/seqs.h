@@ -7,18 +7,21 @@
 
 namespace prwkv {
 
-/// All tokens of all sequences lie one after the other in the rows of a (T, C) matrix. One token, a long prompt, many
-/// chats and a training batch differ only in this table, so a model cannot tell them apart.
+/// All tokens of all sequences lie one after the other in the rows of a (T, C) matrix. One token, a
+/// long prompt, many chats and a training batch differ only in this table, so a model cannot tell
+/// them apart.
 ///
-///     decode    |a|b|c|                  3 sequences of 1 row          letters = state slots, one cell = one row
-///     prefill   |d d d d d d d d|        1 sequence of 8 rows
-///     serving   |a|b|d d d d d|c|        mixed in one call
+///     decode    |a|b|c|                  3 sequences of 1 row          letters = state slots, one
+///     cell = one row prefill   |d d d d d d d d|        1 sequence of 8 rows serving   |a|b|d d d
+///     d d|c|        mixed in one call
 ///
-/// Both tables live in backend memory (a captured GPU step reads them from fixed addresses): kernels only.
+/// Both tables live in backend memory (a captured GPU step reads them from fixed addresses):
+/// kernels only.
 struct Seqs {
-  Tensor begin;  ///< (n + 1) i32: sequence s owns rows begin[s] … begin[s + 1] − 1; a sequence may be empty
-  Tensor slot;   ///< (n) i32: index into the first dimension of every state tensor; distinct
-  std::int64_t n = 0;      ///< sequences
+  Tensor begin;  ///< (n + 1) i32: sequence s owns rows begin[s] … begin[s + 1] − 1; a sequence may
+                 ///< be empty
+  Tensor slot;         ///< (n) i32: index into the first dimension of every state tensor; distinct
+  std::int64_t n = 0;  ///< sequences
   std::int64_t rows = 0;   ///< T = begin[n]
   std::int64_t slots = 0;  ///< first dimension of the state tensors
 

@@ -8,7 +8,8 @@
 namespace prwkv {
 
 Shape::Shape(std::initializer_list<std::int64_t> sizes) : rank(static_cast<int>(sizes.size())) {
-  if (rank > kMaxRank) fail(Code::kInternal, "a tensor has at most {} dimensions, not {}", kMaxRank, rank);
+  if (rank > kMaxRank)
+    fail(Code::kInternal, "a tensor has at most {} dimensions, not {}", kMaxRank, rank);
   std::copy(sizes.begin(), sizes.end(), dims.begin());
 }
 
@@ -19,7 +20,8 @@ std::int64_t Shape::numel() const {
 }
 
 std::string Shape::str() const {
-  return fmt::format("({})", fmt::join(std::span(dims).first(static_cast<std::size_t>(rank)), ", "));
+  return fmt::format("({})",
+                     fmt::join(std::span(dims).first(static_cast<std::size_t>(rank)), ", "));
 }
 
 Tensor Tensor::reshaped(const Shape& s) const {

@@ -52,8 +52,8 @@ struct Tensor {
 /// Throws Error{kInvalidArgument} naming `what` unless the tensor has this shape.
 void expect_shape(const char* what, const Tensor& t, const Shape& shape);
 
-/// A weight matrix (out, in): y = W x. A type of its own because a matrix will carry more than a tensor
-/// (adapters, quantized blocks with side data) without any model noticing.
+/// A weight matrix (out, in): y = W x. A type of its own because a matrix will carry more than a
+/// tensor (adapters, quantized blocks with side data) without any model noticing.
 struct Matrix {
   Tensor weight;
   explicit operator bool() const { return bool(weight); }

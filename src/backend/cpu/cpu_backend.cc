@@ -10,14 +10,19 @@
 namespace prwkv {
 namespace {
 
-// Waking the other threads costs about a microsecond, in which one core does some ten thousand elementary operations.
+// Waking the other threads costs about a microsecond, in which one core does some ten thousand
+// elementary operations.
 constexpr std::int64_t kWorthAThread = 16 * 1024;
-// One piece of a product: small enough that threads finish together, large enough that handing it out costs nothing.
+// One piece of a product: small enough that threads finish together, large enough that handing it
+// out costs nothing.
 constexpr std::int64_t kPieceBytes = 64 * 1024;
 constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
 
-/// Items a piece must have so that it is worth a thread, when each costs `work` elementary operations.
-std::int64_t grain(std::int64_t work) { return std::max<std::int64_t>(1, kWorthAThread / std::max<std::int64_t>(1, work)); }
+/// Items a piece must have so that it is worth a thread, when each costs `work` elementary
+/// operations.
+std::int64_t grain(std::int64_t work) {
+  return std::max<std::int64_t>(1, kWorthAThread / std::max<std::int64_t>(1, work));
+}
 
 }  // namespace
 
@@ -33,29 +38,40 @@ void CpuBackend::products(const cpu::Product* parts, int n) {
   for (int p = 0; p < n; ++p) {
     const auto i = static_cast<std::size_t>(p);
     const auto row = static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in));
-    rows[i] = parts[p].T > 1 ? kPieceRowsMany : std::max<std::int64_t>(8, kPieceBytes / std::max<std::int64_t>(row, 1) / 8 * 8);
+    rows[i] = parts[p].T > 1
+                  ? kPieceRowsMany
+                  : std::max<std::int64_t>(8, kPieceBytes / std::max<std::int64_t>(row, 1) / 8 * 8);
     first[i + 1] = first[i] + (parts[p].out + rows[i] - 1) / rows[i];
     bytes += row * parts[p].out * parts[p].T;
   }
   const std::int64_t pieces = first[static_cast<std::size_t>(n)];
-  pool_.parallel_for(pieces, bytes < kWorthAThread * 4 ? pieces : 1, [&](std::int64_t begin, std::int64_t end) {
-    std::size_t p = 0;
-    for (std::int64_t piece = begin; piece < end; ++piece) {
-      while (piece >= first[p + 1]) ++p;
-      const std::int64_t row = (piece - first[p]) * rows[p];
-      kernels_.product(parts[p], row, std::min(row + rows[p], parts[p].out));
-    }
-  });
+  pool_.parallel_for(pieces, bytes < kWorthAThread * 4 ? pieces : 1,
+                     [&](std::int64_t begin, std::int64_t end) {
+                       std::size_t p = 0;
+                       for (std::int64_t piece = begin; piece < end; ++piece) {
+                         while (piece >= first[p + 1]) ++p;
+                         const std::int64_t row = (piece - first[p]) * rows[p];
+                         kernels_.product(parts[p], row, std::min(row + rows[p], parts[p].out));
+                       }
+                     });
 }
 
 void CpuBackend::linear(const LinearArgs& args) {
   std::array<cpu::Product, LinearArgs::kMax> parts;
   for (int i = 0; i < args.n; ++i) {
     const Projection& p = args.part[static_cast<std::size_t>(i)];
-    parts[static_cast<std::size_t>(i)] = {
-        .y = p.y.as<float>(), .saved = p.saved.as<float>(), .x = p.x.as<float>(), .w = p.w.as<std::byte>(),
-        .bias = p.bias.as<float>(), .T = p.x.dim(0), .in = p.x.dim(1), .out = p.y.dim(1), .x_stride = p.x.dim(1),
-        .y_stride = p.y.dim(1), .dtype = p.w.dtype, .act = p.act};
+    parts[static_cast<std::size_t>(i)] = {.y = p.y.as<float>(),
+                                          .saved = p.saved.as<float>(),
+                                          .x = p.x.as<float>(),
+                                          .w = p.w.as<std::byte>(),
+                                          .bias = p.bias.as<float>(),
+                                          .T = p.x.dim(0),
+                                          .in = p.x.dim(1),
+                                          .out = p.y.dim(1),
+                                          .x_stride = p.x.dim(1),
+                                          .y_stride = p.y.dim(1),
+                                          .dtype = p.w.dtype,
+                                          .act = p.act};
   }
   products(parts.data(), args.n);
 }
@@ -64,40 +80,56 @@ void CpuBackend::data_shift(const DataShiftArgs& args) {
   const std::int64_t T = args.x.dim(0), C = args.x.dim(1), D = args.w2[0].dim(1);
   std::array<cpu::Product, DataShiftArgs::kMax> parts;
   for (std::size_t q = 0; q < DataShiftArgs::kMax; ++q) {
-    parts[q] = {.y = args.y[q].as<float>(), .saved = nullptr, .x = args.z.as<float>() + static_cast<std::int64_t>(q) * D,
-                .w = args.w2[q].as<std::byte>(), .bias = args.maa[q].as<float>(), .T = T, .in = D, .out = C,
-                .x_stride = args.z.dim(1), .y_stride = C, .dtype = args.w2[q].dtype, .act = Act::kNone};
+    parts[q] = {.y = args.y[q].as<float>(),
+                .saved = nullptr,
+                .x = args.z.as<float>() + static_cast<std::int64_t>(q) * D,
+                .w = args.w2[q].as<std::byte>(),
+                .bias = args.maa[q].as<float>(),
+                .T = T,
+                .in = D,
+                .out = C,
+                .x_stride = args.z.dim(1),
+                .y_stride = C,
+                .dtype = args.w2[q].dtype,
+                .act = Act::kNone};
   }
   products(parts.data(), DataShiftArgs::kMax);
-  pool_.parallel_for(T, grain(10 * C), [&](std::int64_t begin, std::int64_t end) { kernels_.data_shift(args, begin, end); });
+  pool_.parallel_for(T, grain(10 * C), [&](std::int64_t begin, std::int64_t end) {
+    kernels_.data_shift(args, begin, end);
+  });
 }
 
-// The carried row is read by the first row of a sequence, so it changes only after all rows are done.
+// The carried row is read by the first row of a sequence, so it changes only after all rows are
+// done.
 void CpuBackend::carry_last_rows(const Tensor& state, const Tensor& x, const Seqs& seqs) {
   const std::int64_t C = x.dim(1);
   for (std::int64_t s = 0; s < seqs.n; ++s) {
     const auto [begin, end, slot] = seqs[s];
     if (begin == end) continue;
-    std::memcpy(state.as<float>() + slot * C, x.as<float>() + (end - 1) * C, static_cast<std::size_t>(C) * sizeof(float));
+    std::memcpy(state.as<float>() + slot * C, x.as<float>() + (end - 1) * C,
+                static_cast<std::size_t>(C) * sizeof(float));
   }
 }
 
 void CpuBackend::token_shift(const TokenShiftArgs& a) {
-  pool_.parallel_for(a.x.dim(0), grain(2 * a.n * a.x.dim(1)),
-                     [&](std::int64_t begin, std::int64_t end) { kernels_.token_shift(a, begin, end); });
+  pool_.parallel_for(
+      a.x.dim(0), grain(2 * a.n * a.x.dim(1)),
+      [&](std::int64_t begin, std::int64_t end) { kernels_.token_shift(a, begin, end); });
   carry_last_rows(a.state, a.x, a.seqs);
 }
 
 void CpuBackend::token_delta(const TokenDeltaArgs& a) {
-  pool_.parallel_for(a.x.dim(0), grain(a.x.dim(1)),
-                     [&](std::int64_t begin, std::int64_t end) { kernels_.token_delta(a, begin, end); });
+  pool_.parallel_for(a.x.dim(0), grain(a.x.dim(1)), [&](std::int64_t begin, std::int64_t end) {
+    kernels_.token_delta(a, begin, end);
+  });
   carry_last_rows(a.state, a.x, a.seqs);
 }
 
 // The rest is one line each: how many independent units, and what one of them costs.
-#define PRWKV_RUN(op, Args, units, work)                                                                       \
-  void CpuBackend::op(const Args& a) {                                                                         \
-    pool_.parallel_for((units), grain(work), [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
+#define PRWKV_RUN(op, Args, units, work)                                                           \
+  void CpuBackend::op(const Args& a) {                                                             \
+    pool_.parallel_for((units), grain(work),                                                       \
+                       [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
   }
 PRWKV_RUN(embedding, EmbeddingArgs, a.y.dim(0), a.y.dim(1))
 PRWKV_RUN(layer_norm, LayerNormArgs, a.x.dim(0), 4 * a.x.dim(1))
@@ -121,12 +153,15 @@ PRWKV_RUN(tiny_attention, TinyAttentionArgs, a.seqs.n* a.v.dim(1),
           a.seqs.rows / std::max<std::int64_t>(1, a.seqs.n) * 2 * a.q.dim(1))
 #undef PRWKV_RUN
 
-void CpuBackend::cross_entropy(const CrossEntropyArgs& a) { kernels_.cross_entropy(a, 0, a.logits.dim(0)); }
+void CpuBackend::cross_entropy(const CrossEntropyArgs& a) {
+  kernels_.cross_entropy(a, 0, a.logits.dim(0));
+}
 
 MachineLimits CpuBackend::measure_limits(double seconds, std::size_t buffer_bytes) {
   MachineLimits limits;
   const Buffer buffer = allocate(buffer_bytes);
-  std::memset(buffer.data(), 1, buffer.bytes());  // real pages: untouched ones all read the same zero page
+  std::memset(buffer.data(), 1,
+              buffer.bytes());  // real pages: untouched ones all read the same zero page
   const std::int64_t n = pool_.size();
   const std::size_t part = buffer.bytes() / static_cast<std::size_t>(n);
   const Stopwatch whole;
@@ -134,7 +169,9 @@ MachineLimits CpuBackend::measure_limits(double seconds, std::size_t buffer_byte
     const Stopwatch clock;
     pool_.parallel_for(n, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        kernels_.read_bytes(static_cast<const std::byte*>(buffer.data()) + static_cast<std::size_t>(i) * part, part);
+        kernels_.read_bytes(
+            static_cast<const std::byte*>(buffer.data()) + static_cast<std::size_t>(i) * part,
+            part);
       }
     });
     rates.push_back(static_cast<double>(part) * static_cast<double>(n) / clock.seconds());
@@ -146,7 +183,8 @@ MachineLimits CpuBackend::measure_limits(double seconds, std::size_t buffer_byte
     std::vector<double> done(static_cast<std::size_t>(n));
     const Stopwatch clock;
     pool_.parallel_for(n, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) done[static_cast<std::size_t>(i)] = kernels_.fma_flops(kSteps);
+      for (std::int64_t i = begin; i < end; ++i)
+        done[static_cast<std::size_t>(i)] = kernels_.fma_flops(kSteps);
     });
     const double elapsed = clock.seconds();
     double flops = 0;
@@ -167,17 +205,21 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
   // Best first.
   const Row rows[] = {
 #if defined(__x86_64__)
-      {"avx512",
-       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("fma"),
-       &cpu::avx512_kernels},
-      {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"),
-       &cpu::avx2_kernels},
+    {"avx512",
+     __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("f16c") && __builtin_cpu_supports("fma"),
+     &cpu::avx512_kernels},
+    {"avx2",
+     __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c"),
+     &cpu::avx2_kernels},
 #endif
-      {"scalar", true, &cpu::scalar_kernels},
+    {"scalar", true, &cpu::scalar_kernels},
   };
   std::string wanted = options.isa;
-  if (const char* forced = std::getenv("PRWKV_CPU_ISA"); wanted.empty() && forced != nullptr) wanted = forced;
+  if (const char* forced = std::getenv("PRWKV_CPU_ISA"); wanted.empty() && forced != nullptr)
+    wanted = forced;
   for (const Row& row : rows) {
     if (wanted.empty() ? !row.runs_here : wanted != row.name) continue;
     if (!row.runs_here) {

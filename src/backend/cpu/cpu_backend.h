@@ -13,8 +13,9 @@ struct MachineLimits {
   double flops_per_s = 0;       ///< f32 multiply-adds in registers, all threads, 2 flops each
 };
 
-/// Derived from the reference so that a new operation runs before it is fast; a test demands that nothing is inherited.
-/// Training is refused, not run on reference kernels: those are for checking, not for use.
+/// Derived from the reference so that a new operation runs before it is fast; a test demands that
+/// nothing is inherited. Training is refused, not run on reference kernels: those are for checking,
+/// not for use.
 class CpuBackend : public RefBackend {
  public:
   explicit CpuBackend(const cpu::KernelTable& kernels, int threads)
@@ -22,8 +23,11 @@ class CpuBackend : public RefBackend {
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] int threads() const { return pool_.size(); }
+  /// "scalar", "avx2" or "avx512"
+  [[nodiscard]] std::string_view isa() const { return kernels_.isa; }
 
-  /// Takes about `seconds` and touches `buffer_bytes` of fresh memory, which should exceed the caches.
+  /// Takes about `seconds` and touches `buffer_bytes` of fresh memory, which should exceed the
+  /// caches.
   [[nodiscard]] MachineLimits measure_limits(double seconds, std::size_t buffer_bytes);
 
 #define X(op, Args) void op(const Args& args) override;

@@ -1,7 +1,9 @@
-/// Every kernel, compiled once for each instruction set. isa_*.cc defines PRWKV_ISA, includes its vec_*.h and then this.
+/// Every kernel, compiled once for each instruction set. isa_*.cc defines PRWKV_ISA, includes its
+/// vec_*.h and then this.
 ///
-/// Nothing below calls a std:: function or shares an inline function with another file: everything lives in the ISA's own
-/// namespace, so the linker cannot mix instruction sets (tools/check_isa.sh looks at the result).
+/// Nothing below calls a std:: function or shares an inline function with another file: everything
+/// lives in the ISA's own namespace, so the linker cannot mix instruction sets (tools/check_isa.sh
+/// looks at the result).
 #pragma once
 
 #include "backend/cpu/kernel_table.h"

@@ -1,4 +1,5 @@
-/// The kernels of one instruction set. Each computes a range of independent units; the backend splits ranges over threads.
+/// The kernels of one instruction set. Each computes a range of independent units; the backend
+/// splits ranges over threads.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +12,11 @@ namespace prwkv::cpu {
 
 /// y = act(W x + bias) with explicit row strides, so that parts of wider matrices can be operands.
 struct Product {
-  float* y;                 // (T, out), rows y_stride apart
-  float* saved;             // the same layout, or nullptr: receives W x + bias
-  const float* x;           // (T, in), rows x_stride apart
-  const std::byte* w;       // (out, in) of `dtype`, rows adjacent, any alignment
-  const float* bias;        // (out) or nullptr
+  float* y;            // (T, out), rows y_stride apart
+  float* saved;        // the same layout, or nullptr: receives W x + bias
+  const float* x;      // (T, in), rows x_stride apart
+  const std::byte* w;  // (out, in) of `dtype`, rows adjacent, any alignment
+  const float* bias;   // (out) or nullptr
   std::int64_t T, in, out, x_stride, y_stride;
   DType dtype;
   Act act;
@@ -26,29 +27,31 @@ using Kernel = void (*)(const Args& args, std::int64_t begin, std::int64_t end);
 
 struct KernelTable {
   std::string_view isa;
-  Kernel<EmbeddingArgs> embedding;          // rows
-  Kernel<LayerNormArgs> layer_norm;         // rows
-  Kernel<Product> product;                  // output channels
-  Kernel<TokenShiftArgs> token_shift;       // rows; the carried row is the caller's business
-  Kernel<TokenDeltaArgs> token_delta;       // rows; likewise
-  Kernel<ShiftByArgs> shift_by;             // rows
-  Kernel<DataShiftArgs> data_shift;         // rows; on entry y holds maa + W2 z
-  Kernel<SpreadArgs> spread;                // channels
-  Kernel<Wkv4Args> wkv4;                    // sequence x group of kChannelGroup channels
-  Kernel<Wkv6Args> wkv6;                    // sequence x head
-  Kernel<Wkv7Args> wkv7;                    // sequence x head
-  Kernel<DeltaKeysArgs> delta_keys;         // rows
-  Kernel<GroupNormArgs> group_norm;         // rows
-  Kernel<Wkv7OutputArgs> wkv7_output;       // rows
-  Kernel<MulArgs> mul;                      // elements
-  Kernel<AddArgs> add;                      // elements
-  Kernel<LerpArgs> lerp;                    // elements
-  Kernel<CopyArgs> copy;                    // elements
-  Kernel<GatherRowsArgs> gather_rows;       // rows of the result
-  Kernel<TinyAttentionArgs> tiny_attention; // sequence x channel
-  Kernel<CrossEntropyArgs> cross_entropy;   // all rows at once
-  double (*fma_flops)(std::int64_t steps);              // runs a chain of FMAs, returns how many flops it did
-  double (*read_bytes)(const std::byte*, std::size_t);  // reads memory in one stream, returns a value that depends on it
+  Kernel<EmbeddingArgs> embedding;           // rows
+  Kernel<LayerNormArgs> layer_norm;          // rows
+  Kernel<Product> product;                   // output channels
+  Kernel<TokenShiftArgs> token_shift;        // rows; the carried row is the caller's business
+  Kernel<TokenDeltaArgs> token_delta;        // rows; likewise
+  Kernel<ShiftByArgs> shift_by;              // rows
+  Kernel<DataShiftArgs> data_shift;          // rows; on entry y holds maa + W2 z
+  Kernel<SpreadArgs> spread;                 // channels
+  Kernel<Wkv4Args> wkv4;                     // sequence x group of kChannelGroup channels
+  Kernel<Wkv6Args> wkv6;                     // sequence x head
+  Kernel<Wkv7Args> wkv7;                     // sequence x head
+  Kernel<DeltaKeysArgs> delta_keys;          // rows
+  Kernel<GroupNormArgs> group_norm;          // rows
+  Kernel<Wkv7OutputArgs> wkv7_output;        // rows
+  Kernel<MulArgs> mul;                       // elements
+  Kernel<AddArgs> add;                       // elements
+  Kernel<LerpArgs> lerp;                     // elements
+  Kernel<CopyArgs> copy;                     // elements
+  Kernel<GatherRowsArgs> gather_rows;        // rows of the result
+  Kernel<TinyAttentionArgs> tiny_attention;  // sequence x channel
+  Kernel<CrossEntropyArgs> cross_entropy;    // all rows at once
+  double (*fma_flops)(std::int64_t steps);   // runs a chain of FMAs, returns how many flops it did
+  double (*read_bytes)(
+      const std::byte*,
+      std::size_t);  // reads memory in one stream, returns a value that depends on it
 };
 
 /// Channels of one unit of wkv4: one cache line.

@@ -10,7 +10,8 @@
 
 namespace prwkv::ref {
 
-/// Element i as double, whatever the stored type; elements may be unaligned (weights in a mapped file).
+/// Element i as double, whatever the stored type; elements may be unaligned (weights in a mapped
+/// file).
 inline double load(const Tensor& t, std::int64_t i) {
   const char* p = static_cast<const char*>(t.data) + row_bytes(t.dtype, i);
   const auto read = [p]<class T>(T value) {
@@ -27,8 +28,10 @@ inline double load(const Tensor& t, std::int64_t i) {
 }
 
 inline void store(const Tensor& t, std::int64_t i, double value) {
-  if (t.dtype == DType::kF64) t.as<double>()[i] = value;
-  else t.as<float>()[i] = static_cast<float>(value);
+  if (t.dtype == DType::kF64)
+    t.as<double>()[i] = value;
+  else
+    t.as<float>()[i] = static_cast<float>(value);
 }
 
 inline void accumulate(const Tensor& t, std::int64_t i, double value) {

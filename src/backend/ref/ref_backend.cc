@@ -4,7 +4,8 @@ namespace prwkv {
 
 RefBackend::RefBackend(DType dtype) : dtype_(dtype) {
   if (dtype != DType::kF64 && dtype != DType::kF32) {
-    throw Error(Code::kInvalidArgument, "backend 'ref': activations cannot be " + std::string(name_of(dtype)),
+    throw Error(Code::kInvalidArgument,
+                "backend 'ref': activations cannot be " + std::string(name_of(dtype)),
                 {.expected = "f64 or f32"});
   }
 }

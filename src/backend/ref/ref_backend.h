@@ -1,7 +1,8 @@
 /// The specification: scalar loops that read like the equations, arithmetic in double, one thread.
 ///
-/// Activations, state and gradients are stored as f64, or as f32 on request (each result is then rounded once). Every
-/// fast kernel is tested against this one; gradients are tested against finite differences of it.
+/// Activations, state and gradients are stored as f64, or as f32 on request (each result is then
+/// rounded once). Every fast kernel is tested against this one; gradients are tested against finite
+/// differences of it.
 #pragma once
 
 #include "backend/host_memory.h"

@@ -12,7 +12,8 @@ inline void cross_entropy(const CrossEntropyArgs& a, std::int64_t begin, std::in
     Vec tops = Vec::broadcast(z[0]);
     for_vectors(V, [&](std::int64_t v, int n) {
       // The zeros behind the last logit must not win: one lane at a time there.
-      if (n == 0) tops = max(tops, Vec::load(z + v));
+      if (n == 0)
+        tops = max(tops, Vec::load(z + v));
       else
         for (int l = 0; l < n; ++l) tops = max(tops, Vec::broadcast(z[v + l]));
     });
@@ -23,7 +24,8 @@ inline void cross_entropy(const CrossEntropyArgs& a, std::int64_t begin, std::in
       exp(get(z + v, n) - Vec::broadcast(top)).store(e);
       for (int l = 0; l < (n == 0 ? Vec::size : n); ++l) total += static_cast<double>(e[l]);
     });
-    loss += static_cast<double>(top) + __builtin_log(total) - static_cast<double>(z[a.targets.as<const std::int32_t>()[t]]);
+    loss += static_cast<double>(top) + __builtin_log(total) -
+            static_cast<double>(z[a.targets.as<const std::int32_t>()[t]]);
   }
   a.loss.as<float>()[0] = static_cast<float>(loss / static_cast<double>(end - begin));
 }

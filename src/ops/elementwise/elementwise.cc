@@ -23,7 +23,9 @@ Tensor mul(Ctx& c, const Tensor& a, const Tensor& b) {
   c.backend.mul({y, a, b});
   y = c.result("mul", y);
   if (c.tape != nullptr) {
-    c.tape->record([=](Tape& t) { t.backend().mul_backward({t.grad(a), t.grad(b), t.grad(y), a, b}); });
+    c.tape->record([=](Tape& t) {
+      t.backend().mul_backward({t.grad(a), t.grad(b), t.grad(y), a, b});
+    });
   }
   return y;
 }
@@ -66,7 +68,9 @@ Tensor gather_rows(Ctx& c, const Tensor& x, const Tensor& rows) {
   c.backend.gather_rows({y, x, rows});
   y = c.result("gather_rows", y);
   if (c.tape != nullptr) {
-    c.tape->record([=](Tape& t) { t.backend().gather_rows_backward({t.grad(x), t.grad(y), rows}); });
+    c.tape->record([=](Tape& t) {
+      t.backend().gather_rows_backward({t.grad(x), t.grad(y), rows});
+    });
   }
   return y;
 }

@@ -22,13 +22,15 @@ inline void spread(const SpreadArgs& a, std::int64_t begin, std::int64_t end) {
 
 inline void mul(const MulArgs& a, std::int64_t begin, std::int64_t end) {
   for_vectors(end - begin, [&](std::int64_t i, int n) {
-    put(a.y.as<float>() + begin + i, n, get(a.a.as<float>() + begin + i, n) * get(a.b.as<float>() + begin + i, n));
+    put(a.y.as<float>() + begin + i, n,
+        get(a.a.as<float>() + begin + i, n) * get(a.b.as<float>() + begin + i, n));
   });
 }
 
 inline void add(const AddArgs& a, std::int64_t begin, std::int64_t end) {
   for_vectors(end - begin, [&](std::int64_t i, int n) {
-    put(a.y.as<float>() + begin + i, n, get(a.a.as<float>() + begin + i, n) + get(a.b.as<float>() + begin + i, n));
+    put(a.y.as<float>() + begin + i, n,
+        get(a.a.as<float>() + begin + i, n) + get(a.b.as<float>() + begin + i, n));
   });
 }
 
@@ -54,7 +56,8 @@ inline void gather_rows(const GatherRowsArgs& a, std::int64_t begin, std::int64_
   const std::int64_t C = a.y.dim(1);
   for (std::int64_t r = begin; r < end; ++r) {
     const float* x = a.x.as<float>() + a.rows.as<const std::int32_t>()[r] * C;
-    for_vectors(C, [&](std::int64_t c, int n) { put(a.y.as<float>() + r * C + c, n, get(x + c, n)); });
+    for_vectors(C,
+                [&](std::int64_t c, int n) { put(a.y.as<float>() + r * C + c, n, get(x + c, n)); });
   }
 }
 

@@ -5,18 +5,21 @@ namespace prwkv {
 
 void RefBackend::spread(const SpreadArgs& a) {
   const std::int64_t each = a.y.numel() / a.p.numel();
-  for (std::int64_t i = 0; i < a.y.numel(); ++i) ref::store(a.y, i, ref::apply(a.act, ref::load(a.p, i / each)));
+  for (std::int64_t i = 0; i < a.y.numel(); ++i)
+    ref::store(a.y, i, ref::apply(a.act, ref::load(a.p, i / each)));
 }
 
 void RefBackend::spread_backward(const SpreadBackwardArgs& a) {
   const std::int64_t each = a.g_y.numel() / a.p.numel();
   for (std::int64_t i = 0; i < a.g_y.numel(); ++i) {
-    ref::accumulate(a.g_p, i / each, ref::load(a.g_y, i) * ref::slope(a.act, ref::load(a.p, i / each)));
+    ref::accumulate(a.g_p, i / each,
+                    ref::load(a.g_y, i) * ref::slope(a.act, ref::load(a.p, i / each)));
   }
 }
 
 void RefBackend::mul(const MulArgs& a) {
-  for (std::int64_t i = 0; i < a.y.numel(); ++i) ref::store(a.y, i, ref::load(a.a, i) * ref::load(a.b, i));
+  for (std::int64_t i = 0; i < a.y.numel(); ++i)
+    ref::store(a.y, i, ref::load(a.a, i) * ref::load(a.b, i));
 }
 
 void RefBackend::mul_backward(const MulBackwardArgs& a) {
@@ -28,7 +31,8 @@ void RefBackend::mul_backward(const MulBackwardArgs& a) {
 }
 
 void RefBackend::add(const AddArgs& a) {
-  for (std::int64_t i = 0; i < a.y.numel(); ++i) ref::store(a.y, i, ref::load(a.a, i) + ref::load(a.b, i));
+  for (std::int64_t i = 0; i < a.y.numel(); ++i)
+    ref::store(a.y, i, ref::load(a.a, i) + ref::load(a.b, i));
 }
 
 void RefBackend::add_backward(const AddBackwardArgs& a) {
@@ -49,7 +53,8 @@ void RefBackend::copy(const CopyArgs& a) {
 void RefBackend::gather_rows(const GatherRowsArgs& a) {
   const auto n = a.y.dim(0), C = a.y.dim(1);
   for (std::int64_t r = 0; r < n; ++r) {
-    for (std::int64_t c = 0; c < C; ++c) ref::store(a.y, r * C + c, ref::load(a.x, ref::index(a.rows, r) * C + c));
+    for (std::int64_t c = 0; c < C; ++c)
+      ref::store(a.y, r * C + c, ref::load(a.x, ref::index(a.rows, r) * C + c));
   }
 }
 

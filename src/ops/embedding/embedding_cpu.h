@@ -6,7 +6,8 @@ namespace prwkv::PRWKV_ISA {
 
 template <class W>
 inline void widen_row(const std::byte* from, float* to, std::int64_t C) {
-  for_vectors(C, [&](std::int64_t c, int n) { put(to + c, n, load_weights<W>(from + c * W::bytes, n)); });
+  for_vectors(
+      C, [&](std::int64_t c, int n) { put(to + c, n, load_weights<W>(from + c * W::bytes, n)); });
 }
 
 inline void embedding(const EmbeddingArgs& a, std::int64_t begin, std::int64_t end) {

@@ -10,7 +10,8 @@ Tensor layer_norm(Ctx& c, const Tensor& x, const Norm& p, double eps) {
   y = c.result("layer_norm", y);
   if (c.tape != nullptr) {
     c.tape->record([=](Tape& t) {
-      t.backend().layer_norm_backward({t.grad(x), t.grad(p.weight), t.grad(p.bias), t.grad(y), x, p.weight, eps});
+      t.backend().layer_norm_backward(
+          {t.grad(x), t.grad(p.weight), t.grad(p.bias), t.grad(y), x, p.weight, eps});
     });
   }
   return y;

@@ -8,7 +8,8 @@ struct Moments {
   float mean, rstd;
 };
 
-/// Mean and 1 / sqrt(variance + eps) of n values, in two passes: the one-pass form cancels when |mean| >> deviation.
+/// Mean and 1 / sqrt(variance + eps) of n values, in two passes: the one-pass form cancels when
+/// |mean| >> deviation.
 inline Moments moments(const float* x, std::int64_t n, double eps) {
   Vec total = Vec::zero(), squares = Vec::zero();
   for_vectors(n, [&](std::int64_t i, int left) { total = total + get(x + i, left); });

@@ -39,7 +39,8 @@ void RefBackend::layer_norm_backward(const LayerNormBackwardArgs& a) {
     const auto [mean, rstd] = moments(a.x, t, C, a.eps);
     double mean_g = 0, mean_gx = 0;
     for (std::int64_t c = 0; c < C; ++c) {
-      const double normal = (ref::load(a.x, t * C + c) - mean) * rstd, g_y = ref::load(a.g_y, t * C + c);
+      const double normal = (ref::load(a.x, t * C + c) - mean) * rstd,
+                   g_y = ref::load(a.g_y, t * C + c);
       const double g = g_y * ref::load(a.w, c);
       mean_g += g / static_cast<double>(C);
       mean_gx += g * normal / static_cast<double>(C);

@@ -4,22 +4,26 @@ namespace prwkv::op {
 
 void linear(Ctx& c, std::span<const Apply> parts, std::span<Tensor> y) {
   LinearArgs args;
-  args.n = static_cast<int>(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Apply& part = parts[i];
+    if (!part.w) continue;
     const std::int64_t T = part.x.dim(0), out = part.w.out();
     expect_shape("linear: x", part.x, {T, part.w.in()});
     if (part.bias) expect_shape("linear: bias", part.bias, {out});
-    const Tensor z = c.tape != nullptr && part.act != Act::kNone ? c.make({T, out}) : Tensor{};
+    const bool keep_z = c.tape != nullptr && part.act != Act::kNone;
     y[i] = c.make({T, out});
-    args.part[i] = {y[i], part.x, part.w.weight, part.bias, part.act, z};
+    args.part[static_cast<std::size_t>(args.n++)] = {
+        y[i], part.x, part.w.weight, part.bias, part.act, keep_z ? c.make({T, out}) : Tensor{}};
   }
   c.backend.linear(args);
-  for (std::size_t i = 0; i < parts.size(); ++i) {
+  for (std::size_t i = 0, p = 0; i < parts.size(); ++i) {
+    if (!y[i]) continue;
     y[i] = c.result("linear", y[i]);
+    const Projection& q = args.part[p++];
     if (c.tape == nullptr) continue;
-    c.tape->record([p = args.part[i], out = y[i]](Tape& t) {
-      t.backend().linear_backward({t.grad(p.x), t.grad(p.w), t.grad(p.bias), t.grad(out), p.x, p.w, p.saved, p.act});
+    c.tape->record([q, out = y[i]](Tape& t) {
+      t.backend().linear_backward(
+          {t.grad(q.x), t.grad(q.w), t.grad(q.bias), t.grad(out), q.x, q.w, q.saved, q.act});
     });
   }
 }

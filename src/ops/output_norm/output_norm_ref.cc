@@ -5,12 +5,13 @@ namespace prwkv {
 namespace {
 
 /// The normalised, scaled and shifted channels [begin, begin + N) of row t.
-std::vector<double> group_norm_of(const Tensor& x, const Tensor& w, const Tensor& b, double eps, std::int64_t t,
-                                  std::int64_t begin, std::int64_t N) {
+std::vector<double> group_norm_of(const Tensor& x, const Tensor& w, const Tensor& b, double eps,
+                                  std::int64_t t, std::int64_t begin, std::int64_t N) {
   const auto A = x.dim(1);
   std::vector<double> y(static_cast<std::size_t>(N));
   double mean = 0, variance = 0;
-  for (std::int64_t c = 0; c < N; ++c) mean += ref::load(x, t * A + begin + c) / static_cast<double>(N);
+  for (std::int64_t c = 0; c < N; ++c)
+    mean += ref::load(x, t * A + begin + c) / static_cast<double>(N);
   for (std::int64_t c = 0; c < N; ++c) {
     const double d = ref::load(x, t * A + begin + c) - mean;
     variance += d * d / static_cast<double>(N);
@@ -48,7 +49,9 @@ void RefBackend::wkv7_output(const Wkv7OutputArgs& a) {
       }
       for (std::int64_t c = 0; c < N; ++c) {
         const auto at = t * A + h * N + c;
-        ref::store(a.y, at, (y[static_cast<std::size_t>(c)] + bonus * ref::load(a.v, at)) * ref::load(a.g, at));
+        ref::store(
+            a.y, at,
+            (y[static_cast<std::size_t>(c)] + bonus * ref::load(a.v, at)) * ref::load(a.g, at));
       }
     }
   }

@@ -2,8 +2,8 @@
 
 namespace prwkv::op {
 
-Tensor tiny_attention(Ctx& c, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& state,
-                      const Seqs& seqs) {
+Tensor tiny_attention(Ctx& c, const Tensor& q, const Tensor& k, const Tensor& v,
+                      const Tensor& state, const Seqs& seqs) {
   c.refuse_tape("tiny_attention");
   expect_shape("tiny_attention: k", k, q.shape);
   expect_shape("tiny_attention: v", v, {seqs.rows, v.dim(1)});

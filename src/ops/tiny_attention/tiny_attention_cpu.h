@@ -4,7 +4,8 @@
 
 namespace prwkv::PRWKV_ISA {
 
-/// Unit u: sequence u / C, channel u % C, whose row of M stays in L1 from the first token to the last.
+/// Unit u: sequence u / C, channel u % C, whose row of M stays in L1 from the first token to the
+/// last.
 inline void tiny_attention(const TinyAttentionArgs& a, std::int64_t begin, std::int64_t end) {
   const std::int64_t C = a.v.dim(1), D = a.q.dim(1);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(D));

@@ -12,7 +12,8 @@ void RefBackend::tiny_attention(const TinyAttentionArgs& a) {
         double y = 0;
         for (std::int64_t d = 0; d < D; ++d) {
           const auto at = (slot * C + c) * D + d;
-          const double M = ref::load(a.state, at) + ref::load(a.v, t * C + c) * ref::load(a.k, t * D + d);
+          const double M =
+              ref::load(a.state, at) + ref::load(a.v, t * C + c) * ref::load(a.k, t * D + d);
           ref::store(a.state, at, M);
           y += M * ref::load(a.q, t * D + d);
         }

@@ -2,12 +2,18 @@
 
 namespace prwkv::op {
 
-void token_shift(Ctx& c, const Tensor& x, std::span<const Tensor> mu, ShiftMix mix, const Tensor& state,
-                 const Seqs& seqs, std::span<Tensor> y) {
+void token_shift(Ctx& c, const Tensor& x, std::span<const Tensor> mu, ShiftMix mix,
+                 const Tensor& state, const Seqs& seqs, std::span<Tensor> y) {
   const std::int64_t C = x.dim(1);
   expect_shape("token_shift: x", x, {seqs.rows, C});
   expect_shape("token_shift: state", state, {seqs.slots, C});
-  TokenShiftArgs args{.y = {}, .state = state, .x = x, .mu = {}, .n = static_cast<int>(mu.size()), .mix = mix, .seqs = seqs};
+  TokenShiftArgs args{.y = {},
+                      .state = state,
+                      .x = x,
+                      .mu = {},
+                      .n = static_cast<int>(mu.size()),
+                      .mix = mix,
+                      .seqs = seqs};
   for (std::size_t i = 0; i < mu.size(); ++i) {
     expect_shape("token_shift: mu", mu[i], {C});
     args.mu[i] = mu[i];
@@ -22,8 +28,15 @@ void token_shift(Ctx& c, const Tensor& x, std::span<const Tensor> mu, ShiftMix m
   for (std::size_t i = 0; i < mu.size(); ++i) y[i] = args.y[i] = c.result("token_shift", args.y[i]);
   if (c.tape == nullptr) return;
   c.tape->record([=](Tape& t) {
-    TokenShiftBackwardArgs b{.g_x = t.grad(x), .g_mu = {}, .g_y = {}, .mu = args.mu, .x = x, .first = first,
-                             .n = args.n, .mix = mix, .seqs = seqs};
+    TokenShiftBackwardArgs b{.g_x = t.grad(x),
+                             .g_mu = {},
+                             .g_y = {},
+                             .mu = args.mu,
+                             .x = x,
+                             .first = first,
+                             .n = args.n,
+                             .mix = mix,
+                             .seqs = seqs};
     for (std::size_t i = 0; i < static_cast<std::size_t>(args.n); ++i) {
       b.g_mu[i] = t.grad(args.mu[i]);
       b.g_y[i] = t.grad(args.y[i]);
@@ -50,8 +63,8 @@ Tensor shift_by(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& mu) 
   return c.result("shift_by", y);
 }
 
-std::array<Tensor, 5> data_shift(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& z, const Matrix& w2,
-                                 const std::array<Tensor, 5>& maa) {
+std::array<Tensor, 5> data_shift(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& z,
+                                 const Matrix& w2, const std::array<Tensor, 5>& maa) {
   c.refuse_tape("data_shift");
   const std::int64_t T = x.dim(0), C = x.dim(1), D = w2.weight.dim(2);
   expect_shape("data_shift: delta", delta, x.shape);

@@ -2,8 +2,8 @@
 
 namespace prwkv::op {
 
-Tensor wkv4(Ctx& c, const Tensor& k, const Tensor& v, const Tensor& w, const Tensor& u, const Tensor& aa,
-            const Tensor& bb, const Tensor& pp, const Seqs& seqs) {
+Tensor wkv4(Ctx& c, const Tensor& k, const Tensor& v, const Tensor& w, const Tensor& u,
+            const Tensor& aa, const Tensor& bb, const Tensor& pp, const Seqs& seqs) {
   const std::int64_t A = k.dim(1);
   expect_shape("wkv4: k", k, {seqs.rows, A});
   expect_shape("wkv4: v", v, k.shape);
@@ -21,8 +21,8 @@ Tensor wkv4(Ctx& c, const Tensor& k, const Tensor& v, const Tensor& w, const Ten
   y = c.result("wkv4", y);
   if (c.tape != nullptr) {
     c.tape->record([=](Tape& t) {
-      t.backend().wkv4_backward({t.grad(k), t.grad(v), t.grad(w), t.grad(u), t.grad(y), y, k, v, w, u, before[0],
-                                 before[1], before[2], seqs});
+      t.backend().wkv4_backward({t.grad(k), t.grad(v), t.grad(w), t.grad(u), t.grad(y), y, k, v, w,
+                                 u, before[0], before[1], before[2], seqs});
     });
   }
   return y;

@@ -29,10 +29,11 @@ void RefBackend::wkv4(const Wkv4Args& args) {
   }
 }
 
-// architectures.md 9.1, everything scaled by running exponents as in the forward pass. With a, b the sums before token t,
-// D = b + e^{u+k}, q = g_y / D, and a' = da/dw, b' = db/dw:
-//     forward scan    g_w += q (a' − b' y)    g_u += q e^{u+k} (v − y)    a' ← e^w (a + a'), b' likewise
-//     reverse scan    g_k = q e^{u+k} (v − y) + e^k (GA v + GB)    g_v = q e^{u+k} + e^k GA
+// architectures.md 9.1, everything scaled by running exponents as in the forward pass. With a, b
+// the sums before token t, D = b + e^{u+k}, q = g_y / D, and a' = da/dw, b' = db/dw:
+//     forward scan    g_w += q (a' − b' y)    g_u += q e^{u+k} (v − y)    a' ← e^w (a + a'), b'
+//     likewise reverse scan    g_k = q e^{u+k} (v − y) + e^k (GA v + GB)    g_v = q e^{u+k} + e^k
+//     GA
 //                     GA ← e^w GA + q        GB ← e^w GB − q y
 void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
   const auto A = args.k.dim(1);
@@ -42,17 +43,20 @@ void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
     std::vector<double> Q(static_cast<std::size_t>(end - begin)), m(Q.size());
     for (std::int64_t c = 0; c < A; ++c) {
       const double w = ref::load(args.w, c), u = ref::load(args.u, c);
-      double a = ref::load(args.aa, slot * A + c), b = ref::load(args.bb, slot * A + c);  // times e^{−p}
+      double a = ref::load(args.aa, slot * A + c),
+             b = ref::load(args.bb, slot * A + c);  // times e^{−p}
       double p = ref::load(args.pp, slot * A + c), da = 0, db = 0;
       for (std::int64_t t = begin; t < end; ++t) {
-        const double k = ref::load(args.k, t * A + c), v = ref::load(args.v, t * A + c), y = ref::load(args.y, t * A + c);
+        const double k = ref::load(args.k, t * A + c), v = ref::load(args.v, t * A + c),
+                     y = ref::load(args.y, t * A + c);
         const auto i = static_cast<std::size_t>(t - begin);
         m[i] = std::max(p, u + k);
         const double e1 = std::exp(p - m[i]), e2 = std::exp(u + k - m[i]);
         Q[i] = ref::load(args.g_y, t * A + c) / (e1 * b + e2);
         ref::accumulate(args.g_w, c, Q[i] * e1 * (da - db * y));
         ref::accumulate(args.g_u, c, Q[i] * e2 * (v - y));
-        const double next = std::max(p + w, k), f1 = std::exp(p + w - next), f2 = std::exp(k - next);
+        const double next = std::max(p + w, k), f1 = std::exp(p + w - next),
+                     f2 = std::exp(k - next);
         da = f1 * (a + da);
         db = f1 * (b + db);
         a = f1 * a + f2 * v;
@@ -61,12 +65,14 @@ void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
       }
       double GA = 0, GB = 0, P = -1e38;  // times e^{−P}
       for (std::int64_t t = end - 1; t >= begin; --t) {
-        const double k = ref::load(args.k, t * A + c), v = ref::load(args.v, t * A + c), y = ref::load(args.y, t * A + c);
+        const double k = ref::load(args.k, t * A + c), v = ref::load(args.v, t * A + c),
+                     y = ref::load(args.y, t * A + c);
         const auto i = static_cast<std::size_t>(t - begin);
         const double e2 = Q[i] * std::exp(u + k - m[i]), ek = std::exp(k + P);
         ref::accumulate(args.g_k, t * A + c, e2 * (v - y) + ek * (GA * v + GB));
         ref::accumulate(args.g_v, t * A + c, e2 + ek * GA);
-        const double next = std::max(P + w, -m[i]), f1 = std::exp(P + w - next), f2 = Q[i] * std::exp(-m[i] - next);
+        const double next = std::max(P + w, -m[i]), f1 = std::exp(P + w - next),
+                     f2 = Q[i] * std::exp(-m[i] - next);
         GA = f1 * GA + f2;
         GB = f1 * GB - f2 * y;
         P = next;

@@ -6,10 +6,12 @@ namespace prwkv::PRWKV_ISA {
 
 /// One token of one head: y_i = Σ_j S_ij r_j + v_i Σ_j u_j k_j r_j, then S_ij ← w_j S_ij + v_i k_j.
 /// Four value rows at a time, so that four independent sums hide the latency of the additions.
-inline void wkv6_step(std::int64_t N, float* S, const float* r, const float* w, const float* k, const float* v,
-                      const float* u, float* y) noexcept {
+inline void wkv6_step(std::int64_t N, float* S, const float* r, const float* w, const float* k,
+                      const float* v, const float* u, float* y) noexcept {
   Vec bonus = Vec::zero();
-  for_vectors(N, [&](std::int64_t j, int n) { bonus = fma(get(u + j, n) * get(k + j, n), get(r + j, n), bonus); });
+  for_vectors(N, [&](std::int64_t j, int n) {
+    bonus = fma(get(u + j, n) * get(k + j, n), get(r + j, n), bonus);
+  });
   const float own = sum(bonus);
   constexpr int kRows = 4;
   const auto rows = [&]<int R>(std::int64_t i) __attribute__((always_inline)) {
@@ -42,8 +44,8 @@ inline void wkv6(const Wkv6Args& a, std::int64_t begin, std::int64_t end) {
     float* S = a.state.as<float>() + (seq.slot * H + unit % H) * N * N;
     for (std::int64_t t = seq.begin; t < seq.end; ++t) {
       const std::int64_t at = t * A + h;
-      wkv6_step(N, S, a.r.as<float>() + at, a.w.as<float>() + t * w_row + h, a.k.as<float>() + at, a.v.as<float>() + at,
-                a.u.as<float>() + h, a.y.as<float>() + at);
+      wkv6_step(N, S, a.r.as<float>() + at, a.w.as<float>() + t * w_row + h, a.k.as<float>() + at,
+                a.v.as<float>() + at, a.u.as<float>() + h, a.y.as<float>() + at);
     }
   }
 }

@@ -14,8 +14,8 @@ Tensor wkv7(Ctx& c, const Wkv7In& in, const Tensor& state, const Seqs& seqs) {
   return c.result("wkv7", y);
 }
 
-std::array<Tensor, 3> delta_keys(Ctx& c, const Tensor& k, const Tensor& a, const Tensor& k_k, const Tensor& k_a,
-                                 std::int64_t H) {
+std::array<Tensor, 3> delta_keys(Ctx& c, const Tensor& k, const Tensor& a, const Tensor& k_k,
+                                 const Tensor& k_a, std::int64_t H) {
   c.refuse_tape("delta_keys");
   expect_shape("delta_keys: a", a, k.shape);
   for (const Tensor& p : {k_k, k_a}) expect_shape("delta_keys: k_k, k_a", p, {k.dim(1)});

@@ -6,13 +6,14 @@ namespace prwkv::PRWKV_ISA {
 
 /// One token of the RWKV-7 recurrence for one head.
 ///     S ← S diag(w) + (S α) βᵀ + v kᵀ            y = S r
-/// Shapes  S (N, N), row = value channel, column = key channel, updated in place; r w k α β (N) keys; v y (N) values.
-/// Units   w is the decay itself, in (0, 1), not its logarithm; α = −κ̂, β = κ̂ ⊙ a.
-/// Cost    9 N² flop and 8 N² bytes of state: bandwidth-bound as soon as the states of all heads leave L2.
-/// Source  RWKV-7 "Goose", arXiv 2503.14456; the same lines in double precision: wkv7_ref.cc.
-/// Four value rows at a time, so that independent sums hide the latency of the additions.
-inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, const float* k, const float* v,
-                      const float* alpha, const float* beta, float* y) noexcept {
+/// Shapes  S (N, N), row = value channel, column = key channel, updated in place; r w k α β (N)
+/// keys; v y (N) values. Units   w is the decay itself, in (0, 1), not its logarithm; α = −κ̂, β = κ̂
+/// ⊙ a. Cost    9 N² flop and 8 N² bytes of state: bandwidth-bound as soon as the states of all
+/// heads leave L2. Source  RWKV-7 "Goose", arXiv 2503.14456; the same lines in double precision:
+/// wkv7_ref.cc. Four value rows at a time, so that independent sums hide the latency of the
+/// additions.
+inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, const float* k,
+                      const float* v, const float* alpha, const float* beta, float* y) noexcept {
   constexpr int kRows = 4;
   const auto rows = [&]<int R>(std::int64_t i) __attribute__((always_inline)) {
     Vec dot[R], sa[R], out[R];
@@ -24,7 +25,8 @@ inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, 
     });
     for (int q = 0; q < R; ++q) sa[q] = Vec::broadcast(sum(dot[q])), out[q] = Vec::zero();
     for_vectors(N, [&](std::int64_t j, int n) {
-      const Vec decay = get(w + j, n), b = get(beta + j, n), key = get(k + j, n), query = get(r + j, n);
+      const Vec decay = get(w + j, n), b = get(beta + j, n), key = get(k + j, n),
+                query = get(r + j, n);
 #pragma GCC unroll 4
       for (int q = 0; q < R; ++q) {
         float* p = S + (i + q) * N + j;
@@ -48,8 +50,9 @@ inline void wkv7(const Wkv7Args& a, std::int64_t begin, std::int64_t end) {
     float* S = a.state.as<float>() + (seq.slot * H + unit % H) * N * N;
     for (std::int64_t t = seq.begin; t < seq.end; ++t) {
       const std::int64_t at = t * A + unit % H * N;
-      wkv7_step(N, S, a.r.as<float>() + at, a.w.as<float>() + at, a.k.as<float>() + at, a.v.as<float>() + at,
-                a.alpha.as<float>() + at, a.beta.as<float>() + at, a.y.as<float>() + at);
+      wkv7_step(N, S, a.r.as<float>() + at, a.w.as<float>() + at, a.k.as<float>() + at,
+                a.v.as<float>() + at, a.alpha.as<float>() + at, a.beta.as<float>() + at,
+                a.y.as<float>() + at);
     }
   }
 }
@@ -68,7 +71,8 @@ inline void delta_keys(const DeltaKeysArgs& a, std::int64_t begin, std::int64_t 
       const float norm = __builtin_sqrtf(sum(squares));
       const Vec scale = Vec::broadcast(1.0f / (norm > 1e-12f ? norm : 1e-12f));
       for_vectors(N, [&](std::int64_t c, int n) {
-        const Vec key = get(k + c, n), eta = get(rate + c, n), kappa = key * get(k_k + h + c, n) * scale;
+        const Vec key = get(k + c, n), eta = get(rate + c, n),
+                  kappa = key * get(k_k + h + c, n) * scale;
         const std::int64_t at = t * A + h + c;
         put(a.alpha.as<float>() + at, n, Vec::zero() - kappa);
         put(a.beta.as<float>() + at, n, kappa * eta);

@@ -15,9 +15,11 @@ void RefBackend::wkv7(const Wkv7Args& a) {
         for (std::int64_t i = 0; i < N; ++i) {
           const std::int64_t S = ((slot * H + h) * N + i) * N;
           double sa = 0, y = 0;
-          for (std::int64_t j = 0; j < N; ++j) sa += ref::load(a.state, S + j) * ref::load(a.alpha, x + j);
+          for (std::int64_t j = 0; j < N; ++j)
+            sa += ref::load(a.state, S + j) * ref::load(a.alpha, x + j);
           for (std::int64_t j = 0; j < N; ++j) {
-            const double next = ref::load(a.state, S + j) * ref::load(a.w, x + j) + sa * ref::load(a.beta, x + j) +
+            const double next = ref::load(a.state, S + j) * ref::load(a.w, x + j) +
+                                sa * ref::load(a.beta, x + j) +
                                 ref::load(a.v, x + i) * ref::load(a.k, x + j);
             ref::store(a.state, S + j, next);
             y += next * ref::load(a.r, x + j);

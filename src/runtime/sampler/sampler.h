@@ -40,9 +40,9 @@ class Processor {
   virtual void restore(const Json&) {}
 };
 
+std::unique_ptr<Processor> make_top_p(double p);                  // keep the head of the distribution
+std::unique_ptr<Processor> make_top_k(int k);                     // keep the k most likely
 std::unique_ptr<Processor> make_temperature(double temperature);  // z ← z / T
-std::unique_ptr<Processor> make_top_k(int k);
-std::unique_ptr<Processor> make_top_p(double p);
 
 /// Uniform numbers in [0, 1) from a counter: the whole state is two integers, the same on every machine and compiler
 /// (the distributions of <random> are not). SplitMix64, Steele et al. 2014.
@@ -59,13 +59,14 @@ class Random {
 };
 
 struct SamplingOptions {
-  double temperature = 1.0;  ///< 0: always the most likely token
-  double top_p = 0.85;       ///< 1: off
+  double temperature = 1.0;  ///< 0: always the most likely token, the lowest id among equals
+  double top_p = 0.85;       ///< in [0, 1]; 1: off
   int top_k = 0;             ///< 0: off
   std::uint64_t seed = 0;
 };
 
-/// A chain and its random numbers. BlinkDL's order: truncation first, temperature afterwards.
+/// A chain and its random numbers. BlinkDL's order: the distribution is cut first and its temperature
+/// changed afterwards, so that top_p means a share of what the model said.
 class Sampler {
  public:
   /// Throws Error{kInvalidArgument} for values out of range.
@@ -75,19 +76,27 @@ class Sampler {
   Sampler(Sampler&&) noexcept = default;
   Sampler& operator=(Sampler&&) noexcept = default;
 
-  /// Chooses one token. Throws Error{kInvalidArgument} if a logit is NaN or none is finite.
+  /// Chooses one token. −∞ is a token that cannot be. Throws Error{kInvalidArgument} if a logit is
+  /// NaN or +∞, or none is finite.
   std::int32_t sample(std::span<const float> logits);
-  /// "top_k > top_p > temperature"
+  /// "top_p > top_k > temperature", or "greedy"
   [[nodiscard]] std::string description() const;
-  /// Everything a session file needs; `restore` refuses what does not belong to this chain.
+  [[nodiscard]] const SamplingOptions& options() const { return options_; }
+  /// Everything a session file needs: the options, what the chain remembers, the place in the random
+  /// sequence.
   [[nodiscard]] Json memory() const;
+  /// Becomes the sampler that `memory` describes. Throws Error{kFormat}, unchanged, for anything else.
   void restore(const Json& memory);
+  /// Goes on with the random numbers where `other` stands, whatever the options of the two.
+  void continue_random(const Sampler& other) { random_ = other.random_; }
 
  private:
+  SamplingOptions options_;
   std::vector<std::unique_ptr<Processor>> chain_;
-  bool greedy_ = false;
   Random random_;
+  // Scratch of one call, kept so that sampling does not allocate.
   Candidates candidates_;
+  std::vector<float> weights_;
 };
 
 }  // namespace prwkv

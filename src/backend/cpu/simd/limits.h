@@ -1,4 +1,5 @@
-/// What this instruction set can do at most, measured by `prwkv bench` next to the engine's own speed.
+/// What this instruction set can do at most, measured by `prwkv bench` next to the engine's own
+/// speed.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ inline double read_bytes(const std::byte* p, std::size_t bytes) {
   for (Vec& a : acc) a = Vec::zero();
   for (std::size_t at = 0; at + kStep <= bytes; at += kStep) {
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < 8; ++i) acc[i] = max(acc[i], Vec::load_f32(p + at + i * sizeof(Vec)));
+    for (std::size_t i = 0; i < 8; ++i)
+      acc[i] = max(acc[i], Vec::load_f32(p + at + i * sizeof(Vec)));
   }
   float total = 0;
   for (const Vec& a : acc) total += max_element(a);

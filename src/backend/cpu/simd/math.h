@@ -1,12 +1,13 @@
-/// Element-wise functions on vectors, accurate to about 2 units in the last place of f32; NaN in, NaN out.
+/// Element-wise functions on vectors, accurate to about 2 units in the last place of f32; NaN in,
+/// NaN out.
 #pragma once
 
 #include "backend/op_args.h"
 
 namespace prwkv::PRWKV_ISA {
 
-/// e^x. Cody-Waite reduction x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 6 (coefficients: Cephes expf).
-/// Underflows gradually to 0 below −87.3, overflows to +∞ above 88.72.
+/// e^x. Cody-Waite reduction x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 6
+/// (coefficients: Cephes expf). Underflows gradually to 0 below −87.3, overflows to +∞ above 88.72.
 inline Vec exp(Vec x) {
   x = min(Vec::broadcast(89.0f), max(Vec::broadcast(-104.0f), x));
   const Vec n = round(x * Vec::broadcast(1.44269504089f));
@@ -29,7 +30,8 @@ inline Vec sigmoid(Vec x) {
   return one / (one + exp(Vec::zero() - x));
 }
 
-/// tanh x: a polynomial where |x| < 0.625 (Cephes tanhf), else 1 − 2 / (e^2|x| + 1) with the sign of x.
+/// tanh x: a polynomial where |x| < 0.625 (Cephes tanhf), else 1 − 2 / (e^2|x| + 1) with the sign
+/// of x.
 inline Vec tanh(Vec x) {
   const Vec magnitude = max(x, Vec::zero() - x), one = Vec::broadcast(1.0f);
   const Vec large = one - Vec::broadcast(2.0f) / (exp(magnitude + magnitude) + one);
@@ -61,8 +63,9 @@ inline Vec apply(Act act, Vec z) {
   return z;
 }
 
-/// Calls f(i, n) for i = 0, size, 2 size, … over [0, count); n = how many elements are left if fewer than `size`, else 0.
-/// Kernels read with `get` and write with `put`, so the tail runs through the same arithmetic as the rest.
+/// Calls f(i, n) for i = 0, size, 2 size, … over [0, count); n = how many elements are left if
+/// fewer than `size`, else 0. Kernels read with `get` and write with `put`, so the tail runs
+/// through the same arithmetic as the rest.
 template <class F>
 inline void for_vectors(std::int64_t count, const F& f) {
   std::int64_t i = 0;
@@ -71,8 +74,10 @@ inline void for_vectors(std::int64_t count, const F& f) {
 }
 inline Vec get(const float* p, int n) { return n == 0 ? Vec::load(p) : Vec::load_first(p, n); }
 inline void put(float* p, int n, Vec v) {
-  if (n == 0) v.store(p);
-  else v.store_first(p, n);
+  if (n == 0)
+    v.store(p);
+  else
+    v.store_first(p, n);
 }
 
 }  // namespace prwkv::PRWKV_ISA

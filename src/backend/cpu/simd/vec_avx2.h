@@ -1,4 +1,5 @@
-/// The vector vocabulary of vec_scalar.h on AVX2 + FMA + F16C: eight floats in one register, sixteen registers.
+/// The vector vocabulary of vec_scalar.h on AVX2 + FMA + F16C: eight floats in one register,
+/// sixteen registers.
 #pragma once
 
 #include <immintrin.h>
@@ -38,7 +39,9 @@ struct Vec {
   friend Vec select_less(Vec a, Vec b, Vec x, Vec y) {
     return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))};
   }
-  friend Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  friend Vec round(Vec a) {
+    return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
   friend Vec pow2(Vec n) {
     const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(biased, 23))};

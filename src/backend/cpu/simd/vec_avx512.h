@@ -1,4 +1,5 @@
-/// The vector vocabulary of vec_scalar.h on AVX-512 (F, BW, DQ, VL): sixteen floats in one register, 32 registers.
+/// The vector vocabulary of vec_scalar.h on AVX-512 (F, BW, DQ, VL): sixteen floats in one
+/// register, 32 registers.
 #pragma once
 
 #include <immintrin.h>

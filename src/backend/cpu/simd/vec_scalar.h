@@ -1,8 +1,10 @@
-/// The vector vocabulary in portable C++: eight floats in an array, for machines without a file of their own, and as the
-/// twin that shows what the intrinsics mean. Compilers turn the loops into whatever the baseline offers.
+/// The vector vocabulary in portable C++: eight floats in an array, for machines without a file of
+/// their own, and as the twin that shows what the intrinsics mean. Compilers turn the loops into
+/// whatever the baseline offers.
 ///
-/// Every vec_*.h defines `Vec` in the ISA's namespace with exactly these members. Only isa_*.cc includes one of them, so
-/// no function compiled with wider instructions can be picked by the linker for another file.
+/// Every vec_*.h defines `Vec` in the ISA's namespace with exactly these members. Only isa_*.cc
+/// includes one of them, so no function compiled with wider instructions can be picked by the
+/// linker for another file.
 #pragma once
 
 #include <bit>
@@ -14,7 +16,8 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 8;
-  /// Register tile of a matrix product: weight rows x activation rows; and weight rows for a single activation row.
+  /// Register tile of a matrix product: weight rows x activation rows; and weight rows for a single
+  /// activation row.
   static constexpr int tile_rows = 2, tile_cols = 2, one_col_rows = 4;
   float v[size];
 
@@ -36,7 +39,9 @@ struct Vec {
     return r;
   }
   void store(float* p) const { std::memcpy(p, v, sizeof v); }
-  void store_first(float* p, int n) const { std::memcpy(p, v, static_cast<std::size_t>(n) * sizeof(float)); }
+  void store_first(float* p, int n) const {
+    std::memcpy(p, v, static_cast<std::size_t>(n) * sizeof(float));
+  }
 
   /// `size` stored weights, unaligned, as floats.
   static Vec load_f32(const void* p) { return load(static_cast<const float*>(p)); }

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Every check there is: formatting, layers, static analysis, sanitizers, fuzzing, and all tests in a release build.
+# Installs what is missing. `tools/test.sh quick` stops after the release tests.
+set -eu
+cd "$(dirname "$0")/.."
+
+tools/install_packages.sh test
+jobs=$(nproc)
+step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
+
+step "formatting"
+tools/format.sh --check
+step "layers"
+python3 tools/check_layers.py --self-test
+python3 tools/check_layers.py
+step "golden vectors equal their script"
+python3 tests/golden/make_golden.py --check
+
+step "release build and tests"
+cmake --preset release -DPRWKV_TESTS=ON -DPRWKV_BENCH=ON >/dev/null
+cmake --build --preset release
+if [ "${1:-all}" = quick ]; then
+  ctest --preset release -j "$jobs"
+  exit
+fi
+
+step "address and undefined-behaviour sanitizers"
+cmake --preset asan >/dev/null
+cmake --build --preset asan
+ctest --preset asan -j "$jobs" -LE slow
+
+step "thread sanitizer"
+cmake --preset tsan >/dev/null
+cmake --build --preset tsan
+ctest --preset tsan -j 1 -L threads
+
+step "fuzzing, briefly, from the kept corpus"
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz --target fuzzers
+ctest --preset fuzz -j "$jobs" -R '^fuzz\.'
+
+step "clang-tidy"
+cmake --preset tidy >/dev/null
+cmake --build --preset tidy
+
+step "all tests, release"
+ctest --preset release -j "$jobs"
