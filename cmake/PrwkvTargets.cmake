@@ -25,7 +25,7 @@ endif()
 function(prwkv_layer name)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   add_library(prwkv_${name} STATIC ${arg_UNPARSED_ARGUMENTS})
-  target_include_directories(prwkv_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+  target_include_directories(prwkv_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(prwkv_${name} PUBLIC ${arg_LINK} PRIVATE prwkv_flags)
 endfunction()
 

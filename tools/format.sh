@@ -6,4 +6,4 @@ command -v clang-format-14 >/dev/null || { echo "clang-format-14 is missing: too
 mode="-i"
 [ "${1:-}" = --check ] && mode="--dry-run --Werror"
 # shellcheck disable=SC2086
-find src include tests bench -name '*.h' -o -name '*.cc' | sort | xargs clang-format-14 $mode
+find src tests bench -name '*.h' -o -name '*.cc' | sort | xargs clang-format-14 $mode

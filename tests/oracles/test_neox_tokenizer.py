@@ -125,5 +125,5 @@ def oracle(test_vectors: Path) -> tokenizers.Tokenizer:
 @pytest.mark.parametrize("index", range(len(TEXTS)))
 def test_encode(prwkv: Prwkv, oracle: tokenizers.Tokenizer, index: int) -> None:
     """Equal token ids."""
-    got = prwkv.json("tokenize", "--vocab", "neox", stdin=TEXTS[index])["tokens"]
+    got = prwkv.json("tokenize", "--vocab", "neox", stdin=TEXTS[index])["ids"]
     assert got == oracle.encode(TEXTS[index], add_special_tokens=False).ids, ascii(TEXTS[index])

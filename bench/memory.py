@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Peak memory and time to the first token of `prwkv generate`, as a table.
+
+    bench/memory.py files   [--shapes rwkv7:0.4b,rwkv7:1.5b] [--dtypes f32,f16,bf16]
+    bench/memory.py prompts [--short 1000] [--long 100000]
+
+`files`: peak resident memory as a multiple of the weight file (limit 1.10), and the time from start to the first token
+when the file is in the page cache. `prompts`: peak memory of a long prompt next to a short one (limit 1.05), for every
+generation on a small random model. Peak memory is what the kernel reports for the finished process (ru_maxrss); pages of
+the mapped weight file count. Exit code 1 if a limit is broken.
+"""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PRWKV = os.environ.get("PRWKV_BIN", str(ROOT / "build/release/prwkv"))
+SMALL = "L4,C256,F896,V65536,N64"
+GENERATIONS = ["rwkv4", "rwkv4a", "rwkv5.0", "rwkv5.1", "rwkv5.2", "rwkv6", "rwkv7"]
+
+
+def run(arguments: list[str]) -> tuple[int, float, float]:
+    """Runs prwkv; returns (peak resident bytes, seconds, seconds to the first byte of output)."""
+    start = time.monotonic()
+    process = subprocess.Popen([PRWKV, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.read(1)
+    first = time.monotonic() - start
+    process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{PRWKV} {' '.join(arguments)}: exit code {process.returncode}")
+    return usage.ru_maxrss * 1024, time.monotonic() - start, first
+
+
+def make(shape: str, dtype: str, folder: str) -> str:
+    path = os.path.join(folder, f"{shape.replace(':', '-').replace(',', '-')}-{dtype}.safetensors")
+    subprocess.run([PRWKV, "make-random", shape, path, "--dtype", dtype], check=True, stderr=subprocess.DEVNULL)
+    return path
+
+
+def files(shapes: list[str], dtypes: list[str], folder: str) -> bool:
+    print("| model | file MB | peak MB | peak / file | first token s |\n|---|---|---|---|---|")
+    good = True
+    for shape in shapes:
+        for dtype in dtypes:
+            path = make(shape, dtype, folder)
+            size = os.path.getsize(path)
+            with open(path, "rb") as f:  # into the page cache
+                while f.read(1 << 24):
+                    pass
+            peak, _, first = run(["generate", path, "-p", "Once upon a time", "-n", "16", "--ignore-eot"])
+            good = good and peak <= 1.10 * size
+            print(f"| {shape} {dtype} | {size / 1e6:.0f} | {peak / 1e6:.0f} | {peak / size:.3f} | {first:.2f} |", flush=True)
+            os.unlink(path)
+    return good
+
+
+def prompts(short: int, long: int, folder: str) -> bool:
+    print(f"| generation | peak MB, {short} tokens | peak MB, {long} tokens | ratio |\n|---|---|---|---|")
+    good = True
+    for generation in GENERATIONS:
+        path = make(f"{generation}:{SMALL}", "f16", folder)
+        peaks = []
+        for tokens in (short, long):
+            prompt = os.path.join(folder, "prompt.txt")
+            with open(prompt, "w", encoding="ascii") as f:
+                f.write("a\x01" * (tokens // 2))  # no two bytes of it make one token of the World vocabulary
+            peaks.append(run(["generate", path, "--prompt-file", prompt, "-n", "1", "--ignore-eot"])[0])
+        good = good and peaks[1] <= 1.05 * peaks[0]
+        print(f"| {generation} | {peaks[0] / 1e6:.1f} | {peaks[1] / 1e6:.1f} | {peaks[1] / peaks[0]:.3f} |", flush=True)
+        os.unlink(path)
+    return good
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["files", "prompts"])
+    parser.add_argument("--shapes", default="rwkv7:0.4b,rwkv7:1.5b")
+    parser.add_argument("--dtypes", default="f32,f16,bf16")
+    parser.add_argument("--short", type=int, default=1000)
+    parser.add_argument("--long", type=int, default=100000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+        if options.what == "files":
+            good = files(options.shapes.split(","), options.dtypes.split(","), folder)
+        else:
+            good = prompts(options.short, options.long, folder)
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
