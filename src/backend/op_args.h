@@ -91,8 +91,8 @@ struct ShiftByArgs {
   Tensor mu;           // (C)
 };
 
-/// RWKV-6's data-dependent shift: y_q = x + δ ⊙ (maa_q + W2_q z_q) for q = 0 … 4, z_q = z[:, qD …
-/// qD + D − 1].
+/// RWKV-6's data-dependent shift:
+///     y_q = x + δ ⊙ (maa_q + W2_q z_q)   for q = 0 … 4,   z_q = z[:, qD … qD + D − 1]
 struct DataShiftArgs {
   static constexpr int kMax = 5;
   std::array<Tensor, kMax> y;    // (T, C)
@@ -110,8 +110,7 @@ struct SpreadArgs {
   Act act = Act::kNone;
 };
 
-/// RWKV-4's recurrence, per channel, with a running exponent pp so that nothing overflows
-/// (architectures.md 3.2):
+/// RWKV-4's recurrence, per channel, with a running exponent pp so that nothing overflows:
 ///     q = max(pp, u + k)    y = (e^{pp−q} aa + e^{u+k−q} v) / (e^{pp−q} bb + e^{u+k−q})
 ///     q = max(pp + w, k)    aa ← e^{pp+w−q} aa + e^{k−q} v,  bb ← e^{pp+w−q} bb + e^{k−q},  pp ← q
 struct Wkv4Args {
@@ -142,8 +141,9 @@ struct Wkv7Args {
   Seqs seqs;
 };
 
-/// κ = k ⊙ k_k,  κ̂ = κ / max(‖κ‖₂, 1e-12) per head;   α = −κ̂,  β = κ̂ ⊙ a,  k' = k ⊙ (1 + (a − 1) ⊙
-/// k_a).
+/// RWKV-7's keys:
+///     κ = k ⊙ k_k,   κ̂ = κ / max(‖κ‖₂, 1e-12) per head
+///     α = −κ̂,   β = κ̂ ⊙ a,   k' = k ⊙ (1 + (a − 1) ⊙ k_a)
 struct DeltaKeysArgs {
   Tensor k_new, alpha, beta;  // (T, A)
   Tensor k, a;                // (T, A)
@@ -215,8 +215,7 @@ struct CrossEntropyArgs {
   Tensor targets;  // (T) i32
 };
 
-// ---- Backward: every gradient is accumulated (+=); an absent gradient is not wanted. g· has the
-// shape of ·.
+// Backward. Every gradient is accumulated (+=); an absent gradient is not wanted. g_x has the shape of x.
 
 struct EmbeddingBackwardArgs {
   Tensor g_table;
@@ -239,8 +238,8 @@ struct LinearBackwardArgs {
 struct TokenShiftBackwardArgs {
   Tensor g_x;
   std::array<Tensor, TokenShiftArgs::kMax> g_mu, g_y, mu;
-  Tensor x,
-      first;  // first (slots, C): the carried rows before the forward pass; their gradient is cut
+  Tensor x;
+  Tensor first;  // (slots, C): the carried rows before the forward pass; their gradient is cut
   int n = 0;
   ShiftMix mix;
   Seqs seqs;
@@ -252,8 +251,7 @@ struct SpreadBackwardArgs {
   Act act;
 };
 
-/// architectures.md 9.1. The incoming state (aa, bb, pp before the forward pass) is a constant
-/// here.
+/// Derived in src/ops/wkv4/README.md. The incoming state (aa, bb, pp before the forward pass) is a constant.
 struct Wkv4BackwardArgs {
   Tensor g_k, g_v, g_w, g_u;
   Tensor g_y, y, k, v, w, u;

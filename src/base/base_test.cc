@@ -1,16 +1,15 @@
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <numeric>
 #include <set>
 #include <sstream>
@@ -26,6 +25,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/memory.h"
+#include "base/test_folder.h"
 #include "base/thread_pool.h"
 
 namespace prwkv {
@@ -33,6 +33,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using testing::TemporaryFolder;
 
 template <class Action>
 std::string error_of(const Action& action) {
@@ -43,28 +44,6 @@ std::string error_of(const Action& action) {
   }
   return "";
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = ::testing::TempDir() + "prwkv_base_XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  [[nodiscard]] std::ptrdiff_t files() const {
-    return std::distance(std::filesystem::directory_iterator(path_), {});
-  }
-
- private:
-  std::string path_;
-};
 
 void write_text(const std::string& path, std::string_view text) {
   std::ofstream(path, std::ios::binary) << text;

@@ -5,7 +5,7 @@
 namespace prwkv {
 namespace {
 
-// architectures.md 13.5. Low-rank parts are transposed, the decays of 4 and 5 stored after their
+// As rwkv.cpp's converter writes them. Low-rank parts are transposed, the decays of 4 and 5 stored after their
 // exponentials; RWKV-7 stacks its six shift vectors in the order of the state dict.
 const std::array<Naming, 2> kNamings = {{
     {"rwkv.cpp",

@@ -1,5 +1,5 @@
 /// RWKV-4 ("Dove"), arXiv 2305.13048, and 4a, which adds one attention without softmax.
-/// architectures.md 3.
+/// The recurrence: src/ops/wkv4/README.md.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -64,8 +64,8 @@ Tensor Rwkv4::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s,
   // k = W_k x̃k     v = W_v x̃v     r = σ(W_r x̃r)
   const auto [k, v, r] =
       op::linear(c, {{xk, p.key}, {xv, p.value}, {xr, p.receptance, Act::kSigmoid}});
-  // yₜ = (Σ_{i<t} e^{(t−1−i) w + k_i} v_i + e^{u + kₜ} vₜ) / (the same sum without v),     w =
-  // −e^time_decay, u = time_first
+  // yₜ = (Σ_{i<t} e^{(t−1−i) w + k_i} v_i + e^{u + kₜ} vₜ) / (the same sum without v)
+  //      w = −e^time_decay     u = time_first
   Tensor w = op::spread(c, p.time_decay, Act::kNegExp, dims_.A);
   Tensor y = op::wkv4(c, k, v, w, p.time_first, aa, bb, pp, seqs);
   // o = W_o (r ⊙ y)

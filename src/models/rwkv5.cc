@@ -1,5 +1,6 @@
 /// RWKV-5 ("Eagle"), arXiv 2404.05892, in its three published forms: 5.0 without a gate, 5.1 with
-/// one, both with one decay a head; 5.2 with one decay a channel. architectures.md 4.
+/// one, both with one decay a head; 5.2 with one decay a channel.
+/// The recurrence: src/ops/wkv6/README.md.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -61,8 +62,10 @@ Tensor Rwkv5::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s,
   // w = exp(−e^time_decay)     u = time_faaaa, in early files e^time_first
   Tensor w = op::spread(c, p.time_decay, Act::kExpNegExp, dims_.A);
   Tensor u = op::spread(c, p.bonus, dims_.time_first ? Act::kExp : Act::kNone, dims_.A);
-  // x̃□ₜ = μ_□ ⊙ xₜ + (1 − μ_□) ⊙ xₜ₋₁     r = W_r x̃r     k = W_k x̃k     v = W_v x̃v     g = silu(W_g
-  // x̃g) yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(w) + vₜ kₜᵀ o = W_o (GroupNorm(y) ⊙ g)
+  // x̃□ₜ = μ_□ ⊙ xₜ + (1 − μ_□) ⊙ xₜ₋₁
+  // r = W_r x̃r     k = W_k x̃k     v = W_v x̃v     g = silu(W_g x̃g)
+  // yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(w) + vₜ kₜᵀ
+  // o = W_o (GroupNorm(y) ⊙ g)
   if (minor_ == Minor::k0) {
     const auto [xk, xv, xr] = op::token_shift(c, x, {p.time_mix_k, p.time_mix_v, p.time_mix_r},
                                               ShiftMix::kCurrent, att_shift, seqs);

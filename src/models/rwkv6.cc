@@ -1,5 +1,5 @@
 /// RWKV-6 ("Finch"), arXiv 2404.05892: token shift and decay depend on the data.
-/// architectures.md 5.
+/// The recurrence: src/ops/wkv6/README.md.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -56,8 +56,8 @@ class Rwkv6 final : public Model {
 Tensor Rwkv6::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s,
                        const Seqs& seqs) const {
   const auto [att_shift, wkv] = s.as<2>();
-  // δₜ = xₜ₋₁ − xₜ     z = tanh((x + δ ⊙ maa_x) maa_w1)     x̃□ = x + δ ⊙ (maa_□ + z_□ maa_w2_□) □ ∈
-  // {w, k, v, r, g}
+  // δₜ = xₜ₋₁ − xₜ     z = tanh((x + δ ⊙ maa_x) maa_w1)
+  // x̃□ = x + δ ⊙ (maa_□ + z_□ maa_w2_□)                          □ ∈ {w, k, v, r, g}
   Tensor delta = op::token_delta(c, x, att_shift, seqs);
   Tensor z = op::linear(c, {op::shift_by(c, x, delta, p.time_maa_x), p.time_maa_w1, Act::kTanh});
   const auto [xw, xk, xv, xr, xg] =
@@ -71,8 +71,7 @@ Tensor Rwkv6::time_mix(Ctx& c, const TimeMix& p, Tensor x, const LayerState& s,
                                                {xw, p.time_decay_w1, Act::kTanh}});
   // w = exp(−exp(time_decay + tanh(x̃w decay_w1) decay_w2))
   Tensor w = op::linear(c, {zw, p.time_decay_w2, Act::kExpNegExp, p.time_decay});
-  // yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(wₜ) + vₜ kₜᵀ                     u =
-  // time_faaaa
+  // yₜ = (Sₜ₋₁ + vₜ (u ⊙ kₜ)ᵀ) rₜ     Sₜ = Sₜ₋₁ diag(wₜ) + vₜ kₜᵀ     u = time_faaaa
   Tensor y = op::wkv6(c, {r, k, v, w, p.time_faaaa}, wkv, seqs);
   // o = W_o (GroupNorm(y) ⊙ g)
   return op::linear(c, {op::group_norm(c, y, p.ln_x, dims_.H, groupnorm_eps, g), p.output});

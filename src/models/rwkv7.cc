@@ -1,5 +1,5 @@
 /// RWKV-7 ("Goose"), arXiv 2503.14456: the state learns in context by a generalised delta rule.
-/// architectures.md 6.
+/// The recurrence: src/ops/wkv7/README.md.
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -53,8 +53,7 @@ class Rwkv7 final : public Model {
 Tensor Rwkv7::time_mix(Ctx& c, const TimeMix& p, Tensor x, Tensor& v_first, const LayerState& s,
                        const Seqs& seqs) const {
   const auto [att_shift, wkv] = s.as<2>();
-  // x̃□ₜ = xₜ + (xₜ₋₁ − xₜ) ⊙ x_□                                                 □ ∈ {r, w, k, v,
-  // a, g}
+  // x̃□ₜ = xₜ + (xₜ₋₁ − xₜ) ⊙ x_□                                 □ ∈ {r, w, k, v, a, g}
   const auto [xr, xw, xk, xv, xa, xg] = op::token_shift(
       c, x, {p.x_r, p.x_w, p.x_k, p.x_v, p.x_a, p.x_g}, ShiftMix::kPrevious, att_shift, seqs);
   // r = W_r x̃r     k = W_k x̃k     v = W_v x̃v

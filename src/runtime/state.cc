@@ -26,8 +26,8 @@ std::string hex(std::uint64_t value) { return fmt::format("{:016x}", value); }
 // Text and tensors end with a NUL each, so that no two different files have the same sequence.
 void append(std::string& text, std::string_view part) { text.append(part).push_back('\0'); }
 
-/// XXH3 of all names, types, shapes and facts, then of the tensors' bytes, each with the hash so far as
-/// its seed.
+/// XXH3 of all names, types, shapes and facts, then of the tensors' bytes, each with the hash so
+/// far as its seed.
 template <class Tensors>
 std::string checksum_of(const std::map<std::string, std::string>& facts, const Tensors& tensors) {
   std::string text;
@@ -99,9 +99,9 @@ std::uint64_t number(const Reader& file, const std::string& key, std::uint64_t l
   const char* end = text.data() + text.size();
   const auto [p, error] = std::from_chars(text.data(), end, value, base);
   if (error == std::errc{} && p == end && value >= least && value <= most) return value;
-  throw Error(Code::kFormat, fmt::format("{}: the state's '{}' makes no sense", file.file().path(), key),
-              {.expected = fmt::format("a number from {} to {}", least, most),
-               .found = in_quotes(text)});
+  throw Error(
+      Code::kFormat, fmt::format("{}: the state's '{}' makes no sense", file.file().path(), key),
+      {.expected = fmt::format("a number from {} to {}", least, most), .found = in_quotes(text)});
 }
 
 void check_version(const Reader& file) {
@@ -149,8 +149,7 @@ void expect_fits(const State& state, const StateHeader& model, bool any_weights)
 
 State average(const std::vector<State>& states, const std::vector<double>& weights) {
   if (states.empty()) fail(Code::kInvalidArgument, "there is no state to average");
-  const std::vector<double> w =
-      weights.empty() ? std::vector<double>(states.size(), 1.0) : weights;
+  const std::vector<double> w = weights.empty() ? std::vector<double>(states.size(), 1.0) : weights;
   double total = 0;
   for (const double x : w) {
     if (!(x >= 0 && std::isfinite(x))) {
@@ -185,7 +184,8 @@ State average(const std::vector<State>& states, const std::vector<double>& weigh
         set_element(mean.dtype, out.bytes.data(), i, sum / total);
         continue;
       }
-      // pp follows the aa and bb that it scales. Relative to the largest exponent nothing overflows.
+      // pp follows the aa and bb that it scales. Relative to the largest exponent nothing
+      // overflows.
       double largest = -std::numeric_limits<double>::infinity();
       for (std::size_t s = 0; s < states.size(); ++s) {
         if (w[s] > 0) largest = std::max(largest, value(s, t));
@@ -222,7 +222,8 @@ std::vector<StateDifference> compare(const State& a, const State& b) {
     for (std::size_t i = 0; i < n; ++i) {
       const double u = a.value(x, i), v = b.value(y, i);
       const double d = u == v ? 0 : std::abs(u - v);
-      if (!(d <= row->max_abs) && !std::isnan(row->max_abs)) row->max_abs = d;  // NaN stays to be seen
+      if (!(d <= row->max_abs) && !std::isnan(row->max_abs))
+        row->max_abs = d;  // NaN stays to be seen
       row->rms += d * d;
     }
     counts[static_cast<std::size_t>(row - rows.begin())] += static_cast<double>(n);
@@ -240,14 +241,13 @@ void save_state_file(const std::string& path, const StateFile& file) {
     std::span<const std::byte> bytes;
   };
   const State& s = file.state;
-  std::map<std::string, std::string> facts = {
-      {kVersionKey, std::to_string(kVersion)},
-      {kGeneration, s.header.generation},
-      {kLayers, std::to_string(s.header.L)},
-      {kChannels, std::to_string(s.header.C)},
-      {kFingerprint, hex(s.header.fingerprint)},
-      {kTokensSeen, std::to_string(s.tokens_seen)},
-      {kChecksumKey, ""}};
+  std::map<std::string, std::string> facts = {{kVersionKey, std::to_string(kVersion)},
+                                              {kGeneration, s.header.generation},
+                                              {kLayers, std::to_string(s.header.L)},
+                                              {kChannels, std::to_string(s.header.C)},
+                                              {kFingerprint, hex(s.header.fingerprint)},
+                                              {kTokensSeen, std::to_string(s.tokens_seen)},
+                                              {kChecksumKey, ""}};
   for (const auto& [key, value] : file.extra) {
     if (!facts.emplace(key, value).second) {
       fail(Code::kInvalidArgument, "{}: the name '{}' is taken by the format", path, key);
@@ -260,8 +260,7 @@ void save_state_file(const std::string& path, const StateFile& file) {
   }
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Part& p = parts[i];
-    if (p.name.starts_with(kBlocks) != (i < s.tensors.size()) ||
-        p.bytes.size() != p.byte_count()) {
+    if (p.name.starts_with(kBlocks) != (i < s.tensors.size()) || p.bytes.size() != p.byte_count()) {
       fail(Code::kInvalidArgument, "{}: '{}' cannot be a part of a state", path, p.name);
     }
   }

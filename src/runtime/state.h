@@ -23,7 +23,8 @@ struct StateHeader {
   friend bool operator==(const StateHeader&, const StateHeader&) = default;
 };
 
-/// One tensor of the state: name "blocks.3.wkv", sizes as in Model::state_spec, f32 (f64 from an f64 reference engine).
+/// One tensor of the state: name "blocks.3.wkv", sizes as in Model::state_spec, f32 (f64 from an
+/// f64 reference engine).
 struct StateTensor {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -49,8 +50,8 @@ class State {
 void expect_fits(const State& state, const StateHeader& model, bool any_weights);
 
 /// Σ wᵢ sᵢ / Σ wᵢ, element by element in double; one weight a state, or none for equal weights. In
-/// RWKV-4 the sums that (aa, bb, pp) stand for, aa e^pp and bb e^pp, are averaged. The result has seen
-/// as many tokens as the one that saw most. Throws Error{kMismatch | kInvalidArgument}.
+/// RWKV-4 the sums that (aa, bb, pp) stand for, aa e^pp and bb e^pp, are averaged. The result has
+/// seen as many tokens as the one that saw most. Throws Error{kMismatch | kInvalidArgument}.
 [[nodiscard]] State average(const std::vector<State>& states,
                             const std::vector<double>& weights = {});
 
@@ -62,8 +63,9 @@ struct StateDifference {
 /// Throws Error{kMismatch} unless generation and sizes agree; weights and types may differ.
 [[nodiscard]] std::vector<StateDifference> compare(const State& a, const State& b);
 
-/// State files are safetensors files (any program can read the tensors) whose metadata has a version,
-/// the header and a checksum over everything else; docs/state_format.md. A session adds to it:
+/// State files are safetensors files (any program can read the tensors) whose metadata has a
+/// version, the header and a checksum over everything else; docs/state_format.md. A session adds to
+/// it:
 struct StateFile {
   State state;
   std::map<std::string, std::string> extra;  ///< text facts, by names of the session's own

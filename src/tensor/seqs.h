@@ -11,12 +11,12 @@ namespace prwkv {
 /// long prompt, many chats and a training batch differ only in this table, so a model cannot tell
 /// them apart.
 ///
-///     decode    |a|b|c|                  3 sequences of 1 row          letters = state slots, one
-///     cell = one row prefill   |d d d d d d d d|        1 sequence of 8 rows serving   |a|b|d d d
-///     d d|c|        mixed in one call
+///     decode    |a|b|c|               3 sequences of 1 row (letters = state slots, a cell = a row)
+///     prefill   |d d d d d d d d|     1 sequence of 8 rows
+///     serving   |a|b|d d d d d|c|     mixed in one call
 ///
-/// Both tables live in backend memory (a captured GPU step reads them from fixed addresses):
-/// kernels only.
+/// Both tables live in backend memory (a captured GPU step reads them from fixed addresses): only
+/// kernels may look inside.
 struct Seqs {
   Tensor begin;  ///< (n + 1) i32: sequence s owns rows begin[s] … begin[s + 1] − 1; a sequence may
                  ///< be empty

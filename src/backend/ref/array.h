@@ -50,7 +50,7 @@ inline double apply(Act act, double z) {
     case Act::kSigmoid: return sigmoid(z);
     case Act::kTanh: return std::tanh(z);
     case Act::kSilu: return z * sigmoid(z);
-    case Act::kReluSq: return z > 0 ? z * z : 0;
+    case Act::kReluSq: return z < 0 ? 0 : z * z;  // NaN stays NaN
     case Act::kExp: return std::exp(z);
     case Act::kNegExp: return -std::exp(z);
     case Act::kExpNegExp: return std::exp(-std::exp(z));
@@ -67,7 +67,7 @@ inline double slope(Act act, double z) {
     case Act::kSigmoid: return s * (1 - s);
     case Act::kTanh: return 1 - std::tanh(z) * std::tanh(z);
     case Act::kSilu: return s * (1 + z * (1 - s));
-    case Act::kReluSq: return z > 0 ? 2 * z : 0;
+    case Act::kReluSq: return z < 0 ? 0 : 2 * z;
     case Act::kExp: return std::exp(z);
     case Act::kNegExp: return -std::exp(z);
     case Act::kExpNegExp: return -std::exp(z) * std::exp(-std::exp(z));

@@ -11,30 +11,28 @@ void RefBackend::wkv4(const Wkv4Args& args) {
     const auto [begin, end, slot] = args.seqs[s];
     for (std::int64_t c = 0; c < A; ++c) {
       const double w = ref::load(args.w, c), u = ref::load(args.u, c);
-      double aa = ref::load(args.aa, slot * A + c), bb = ref::load(args.bb, slot * A + c);
-      double pp = ref::load(args.pp, slot * A + c);
       for (std::int64_t t = begin; t < end; ++t) {
+        // Read and written for each token: f32 states round alike however the tokens are cut.
+        const double aa = ref::load(args.aa, slot * A + c), bb = ref::load(args.bb, slot * A + c);
+        const double pp = ref::load(args.pp, slot * A + c);
         const double k = ref::load(args.k, t * A + c), v = ref::load(args.v, t * A + c);
         double q = std::max(pp, u + k), e1 = std::exp(pp - q), e2 = std::exp(u + k - q);
         ref::store(args.y, t * A + c, (e1 * aa + e2 * v) / (e1 * bb + e2));
         q = std::max(pp + w, k), e1 = std::exp(pp + w - q), e2 = std::exp(k - q);
-        aa = e1 * aa + e2 * v;
-        bb = e1 * bb + e2;
-        pp = q;
+        ref::store(args.aa, slot * A + c, e1 * aa + e2 * v);
+        ref::store(args.bb, slot * A + c, e1 * bb + e2);
+        ref::store(args.pp, slot * A + c, q);
       }
-      ref::store(args.aa, slot * A + c, aa);
-      ref::store(args.bb, slot * A + c, bb);
-      ref::store(args.pp, slot * A + c, pp);
     }
   }
 }
 
-// architectures.md 9.1, everything scaled by running exponents as in the forward pass. With a, b
-// the sums before token t, D = b + e^{u+k}, q = g_y / D, and a' = da/dw, b' = db/dw:
-//     forward scan    g_w += q (a' − b' y)    g_u += q e^{u+k} (v − y)    a' ← e^w (a + a'), b'
-//     likewise reverse scan    g_k = q e^{u+k} (v − y) + e^k (GA v + GB)    g_v = q e^{u+k} + e^k
-//     GA
-//                     GA ← e^w GA + q        GB ← e^w GB − q y
+// The gradient derived in README.md, everything scaled by running exponents as in the forward pass. With a, b the
+// sums before token t, D = b + e^{u+k}, q = g_y / D, and a' = da/dw, b' = db/dw:
+//     forward scan   g_w += q (a' − b' y)   g_u += q e^{u+k} (v − y)
+//                    a' ← e^w (a + a')      b' ← e^w (b + b')
+//     reverse scan   g_k = q e^{u+k} (v − y) + e^k (GA v + GB)   g_v = q e^{u+k} + e^k GA
+//                    GA ← e^w GA + q        GB ← e^w GB − q y
 void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
   const auto A = args.k.dim(1);
   for (std::int64_t s = 0; s < args.seqs.n; ++s) {

@@ -7,11 +7,12 @@ namespace prwkv::PRWKV_ISA {
 /// One token of the RWKV-7 recurrence for one head.
 ///     S ← S diag(w) + (S α) βᵀ + v kᵀ            y = S r
 /// Shapes  S (N, N), row = value channel, column = key channel, updated in place; r w k α β (N)
-/// keys; v y (N) values. Units   w is the decay itself, in (0, 1), not its logarithm; α = −κ̂, β = κ̂
-/// ⊙ a. Cost    9 N² flop and 8 N² bytes of state: bandwidth-bound as soon as the states of all
-/// heads leave L2. Source  RWKV-7 "Goose", arXiv 2503.14456; the same lines in double precision:
-/// wkv7_ref.cc. Four value rows at a time, so that independent sums hide the latency of the
-/// additions.
+///         keys; v y (N) values.
+/// Units   w is the decay itself, in (0, 1), not its logarithm; α = −κ̂, β = κ̂ ⊙ a.
+/// Cost    9 N² flop and 8 N² bytes of state: bandwidth-bound as soon as the states of all heads
+///         leave L2.
+/// Source  RWKV-7 "Goose", arXiv 2503.14456; the same lines in double precision: wkv7_ref.cc.
+/// Four value rows at a time, so that independent sums hide the latency of the additions.
 inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, const float* k,
                       const float* v, const float* alpha, const float* beta, float* y) noexcept {
   constexpr int kRows = 4;

@@ -40,15 +40,15 @@ float checked_highest(std::span<const float> logits) {
     unusable += z < kInfinity ? 0 : 1;  // also counts NaN
   }
   if (unusable == 0 && highest > -kInfinity) return highest;
-  const auto bad = std::find_if_not(logits.begin(), logits.end(),
-                                    [](float z) { return z < kInfinity; });
-  throw Error(Code::kInvalidArgument, "sampling: these logits are no distribution",
-              {.expected = "numbers or −∞, at least one finite",
-               .found = logits.empty()        ? "no logits"
-                        : bad == logits.end() ? "nothing but −∞"
-                                              : fmt::format("{} at id {}", *bad,
-                                                            bad - logits.begin()),
-               .hint = "NaN means damaged weights, or numbers beyond the range of their type"});
+  const auto bad =
+      std::find_if_not(logits.begin(), logits.end(), [](float z) { return z < kInfinity; });
+  throw Error(
+      Code::kInvalidArgument, "sampling: these logits are no distribution",
+      {.expected = "numbers or −∞, at least one finite",
+       .found = logits.empty()        ? "no logits"
+                : bad == logits.end() ? "nothing but −∞"
+                                      : fmt::format("{} at id {}", *bad, bad - logits.begin()),
+       .hint = "NaN means damaged weights, or numbers beyond the range of their type"});
 }
 
 /// memory[key] if it is of the wanted kind, else an Error.
@@ -126,8 +126,8 @@ std::int32_t Sampler::sample(std::span<const float> logits) {
     exp_of_differences(left, highest_logit(left), weights_.data());
     double total = 0;
     for (const float w : weights_) total += static_cast<double>(w);
-    // Walk until the sum passes u · total. Rounding may leave a crumb at the end: then it is the last
-    // token that has any weight.
+    // Walk until the sum passes u · total. Rounding may leave a crumb at the end: then it is the
+    // last token that has any weight.
     double rest = random_.uniform() * total;
     for (std::size_t i = 0; i < left.size(); ++i) {
       if (weights_[i] == 0) continue;

@@ -1,4 +1,5 @@
-/// From logits to a token: a chain of processors that narrow and reshape the candidates, then one draw.
+/// From logits to a token: a chain of processors that narrow and reshape the candidates, then one
+/// draw.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ struct Candidate {
   float logit;
 };
 
-/// The tokens still possible. Processors remove candidates or change their logits; they keep the set non-empty.
+/// The tokens still possible. Processors remove candidates or change their logits; they keep the
+/// set non-empty.
 struct Candidates {
   std::vector<Candidate> list;
   bool sorted = false;  ///< by logit, highest first, lower id first among equals
@@ -25,7 +27,8 @@ struct Candidates {
   void sort(std::size_t n);
 };
 
-/// One step of the chain; each in a file of its own with its formula and source. Copies carry their own memory.
+/// One step of the chain; each in a file of its own with its formula and source. Copies carry their
+/// own memory.
 class Processor {
  public:
   virtual ~Processor() = default;
@@ -35,17 +38,18 @@ class Processor {
   virtual void accept(std::int32_t) {}
   virtual void reset() {}
   [[nodiscard]] virtual std::unique_ptr<Processor> clone() const = 0;
-  /// What must be remembered so that a resumed session goes on as if never stopped; null if nothing.
+  /// What must be remembered so that a resumed session goes on as if never stopped; null if
+  /// nothing.
   [[nodiscard]] virtual Json memory() const { return nullptr; }
   virtual void restore(const Json&) {}
 };
 
-std::unique_ptr<Processor> make_top_p(double p);                  // keep the head of the distribution
-std::unique_ptr<Processor> make_top_k(int k);                     // keep the k most likely
+std::unique_ptr<Processor> make_top_p(double p);  // keep the head of the distribution
+std::unique_ptr<Processor> make_top_k(int k);     // keep the k most likely
 std::unique_ptr<Processor> make_temperature(double temperature);  // z ← z / T
 
-/// Uniform numbers in [0, 1) from a counter: the whole state is two integers, the same on every machine and compiler
-/// (the distributions of <random> are not). SplitMix64, Steele et al. 2014.
+/// Uniform numbers in [0, 1) from a counter: the whole state is two integers, the same on every
+/// machine and compiler (the distributions of <random> are not). SplitMix64, Steele et al. 2014.
 class Random {
  public:
   explicit Random(std::uint64_t seed = 0) : seed_(seed) {}
@@ -65,8 +69,8 @@ struct SamplingOptions {
   std::uint64_t seed = 0;
 };
 
-/// A chain and its random numbers. BlinkDL's order: the distribution is cut first and its temperature
-/// changed afterwards, so that top_p means a share of what the model said.
+/// A chain and its random numbers. BlinkDL's order: the distribution is cut first and its
+/// temperature changed afterwards, so that top_p means a share of what the model said.
 class Sampler {
  public:
   /// Throws Error{kInvalidArgument} for values out of range.
@@ -82,10 +86,11 @@ class Sampler {
   /// "top_p > top_k > temperature", or "greedy"
   [[nodiscard]] std::string description() const;
   [[nodiscard]] const SamplingOptions& options() const { return options_; }
-  /// Everything a session file needs: the options, what the chain remembers, the place in the random
-  /// sequence.
+  /// Everything a session file needs: the options, what the chain remembers, the place in the
+  /// random sequence.
   [[nodiscard]] Json memory() const;
-  /// Becomes the sampler that `memory` describes. Throws Error{kFormat}, unchanged, for anything else.
+  /// Becomes the sampler that `memory` describes. Throws Error{kFormat}, unchanged, for anything
+  /// else.
   void restore(const Json& memory);
   /// Goes on with the random numbers where `other` stands, whatever the options of the two.
   void continue_random(const Sampler& other) { random_ = other.random_; }

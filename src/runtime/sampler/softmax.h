@@ -1,5 +1,5 @@
-/// e^x for sampling: plain arithmetic that compilers turn into vector code. 65,536 of them take some
-/// 30 microseconds, and the same seed draws the same tokens with every C library.
+/// e^x for sampling: plain arithmetic that compilers turn into vector code. 65,536 of them take
+/// some 30 microseconds, and the same seed draws the same tokens with every C library.
 #pragma once
 
 #include <bit>
@@ -31,7 +31,11 @@ inline float exp_of_negative(float x) {
   const std::uint32_t exponent =
       std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(kRound) + 127U;
   const float power = std::bit_cast<float>(exponent << 23U);
-  return x < -87.0F ? 0.0F : e_r * power;
+  // A mask in place of a condition: compilers do not vectorise choices between floating-point
+  // values, whose arithmetic might trap.
+  constexpr auto kLimit = std::bit_cast<std::uint32_t>(87.0F);
+  const std::uint32_t keep = (std::bit_cast<std::uint32_t>(x) & 0x7fffffffU) <= kLimit ? ~0U : 0U;
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(e_r * power) & keep);
 }
 
 /// weights[i] = e^(logit_i − highest).
@@ -46,6 +50,13 @@ inline float highest_logit(std::span<const Candidate> candidates) {
   float highest = candidates[0].logit;
   for (const Candidate& c : candidates) highest = c.logit > highest ? c.logit : highest;
   return highest;
+}
+
+/// The lowest one.
+inline float lowest_logit(std::span<const Candidate> candidates) {
+  float lowest = candidates[0].logit;
+  for (const Candidate& c : candidates) lowest = c.logit < lowest ? c.logit : lowest;
+  return lowest;
 }
 
 }  // namespace prwkv

@@ -1,4 +1,4 @@
-/// Element-wise functions on vectors, accurate to about 2 units in the last place of f32; NaN in,
+/// Element-wise functions on vectors, accurate to about 3 units in the last place of f32; NaN in,
 /// NaN out.
 #pragma once
 

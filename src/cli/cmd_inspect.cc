@@ -1,0 +1,301 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "backend/backend.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/text.h"
+#include "models/loader.h"
+#include "runtime/engine.h"
+#include "tensor/half.h"
+
+namespace prwkv::cli {
+namespace {
+
+struct InspectOptions {
+  std::string file, tensor;
+  bool all = false, json = false;
+};
+
+/// What a file holds, as far as it can be told.
+struct Contents {
+  const Checkpoint& file;
+  Detected detected;
+  std::string problem;      ///< why a file that looks like RWKV cannot be run
+  std::string fingerprint;  ///< 16 hexadecimal digits; empty if it has none
+  std::map<std::string, std::size_t> dtypes;
+  std::int64_t parameters = 0;
+  std::uint64_t bytes = 0;
+};
+
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+Contents look_at(const Checkpoint& file) {
+  Contents c{.file = file, .detected = {}, .problem = {}, .fingerprint = {}, .dtypes = {}};
+  for (const StoredTensor& t : file.reader().tensors()) {
+    ++c.dtypes[std::string(name_of(t.dtype))];
+    c.parameters += t.numel();
+    c.bytes += t.byte_count();
+  }
+  // A file that is no RWKV, or one of a kind unknown here, is still worth looking at.
+  try {
+    c.detected = detect(file);
+    if (c.detected.generation == nullptr) return c;
+    const std::unique_ptr<Backend> backend = make_backend({.name = "ref", .dtype = DType::kF32});
+    c.fingerprint = fmt::format("{:016x}", fingerprint_of(file, c.detected, *backend));
+  } catch (const Error& e) {
+    if (e.code() != Code::kFormat && e.code() != Code::kUnsupported) throw;
+    c.problem = first_line(e.what());
+    c.problem.erase(0, c.problem.starts_with(file.path() + ": ") ? file.path().size() + 2 : 0);
+  }
+  return c;
+}
+
+template <class F>
+void for_each_value(const StoredTensor& t, const F& f) {
+  const auto all = [&]<class T>(T value) {
+    for (std::size_t at = 0; at < t.bytes.size(); at += sizeof value) {
+      std::memcpy(&value, t.bytes.data() + at, sizeof value);
+      f(value);
+    }
+  };
+  switch (t.dtype) {
+    case DType::kF64: return all(double{});
+    case DType::kF32: return all(float{});
+    case DType::kF16: return all(f16{});
+    case DType::kBF16: return all(bf16{});
+    case DType::kI64: return all(std::int64_t{});
+    case DType::kI32: return all(std::int32_t{});
+    case DType::kI16: return all(std::int16_t{});
+    case DType::kI8: return all(std::int8_t{});
+    case DType::kU8:
+    case DType::kBool: return all(std::uint8_t{});
+  }
+}
+
+template <class T>
+auto as_number(T x) {
+  if constexpr (std::is_same_v<T, f16> || std::is_same_v<T, bf16>)
+    return to_float(x);
+  else if constexpr (std::is_integral_v<T>)
+    return static_cast<std::int64_t>(x);
+  else
+    return x;
+}
+
+void print_tensor(const Reader& file, const InspectOptions& o) {
+  const StoredTensor* t = file.find(o.tensor);
+  if (t == nullptr) {
+    throw Error(Code::kInvalidArgument,
+                fmt::format("{}: there is no tensor {}", file.file().path(), one_line(o.tensor)),
+                {.hint = "'prwkv inspect FILE --all' lists the tensors"});
+  }
+  if (o.json) {
+    constexpr std::size_t kFlushAt = 1 << 16;
+    std::string json = fmt::format(R"({{"name":{},"dtype":"{}","shape":{},"values":[)",
+                                   json_text(t->name), name_of(t->dtype), Json(t->shape).dump());
+    bool first = true;
+    for_each_value(*t, [&](auto stored) {
+      const auto x = as_number(stored);
+      if (!first) json += ',';
+      first = false;
+      if constexpr (std::is_integral_v<decltype(x)>)
+        fmt::format_to(std::back_inserter(json), "{}", x);
+      else
+        append_number(json, x);
+      if (json.size() < kFlushAt) return;
+      print(json);
+      json.clear();
+    });
+    print(json + "]}\n");
+    return;
+  }
+  double sum = 0, squares = 0, least = INFINITY, most = -INFINITY;
+  std::size_t n = 0, odd = 0;
+  std::string head;
+  for_each_value(*t, [&](auto stored) {
+    const auto x = static_cast<double>(as_number(stored));
+    constexpr std::size_t kShown = 8;
+    if (n < kShown) head += fmt::format("{}{:.6g}", n > 0 ? ", " : "", x);
+    ++n;
+    odd += std::isfinite(x) ? 0 : 1;
+    if (!std::isfinite(x)) return;
+    sum += x;
+    squares += x * x;
+    least = std::min(least, x);
+    most = std::max(most, x);
+  });
+  std::string out = fmt::format("{}\ntype    {}\nshape   {}\nvalues  {}{}\n", t->name,
+                                name_of(t->dtype), t->shape_str(), head, n > 8 ? ", …" : "");
+  if (n > odd) {
+    const double count = static_cast<double>(n - odd), mean = sum / count;
+    out += fmt::format("least   {:.6g}\nmost    {:.6g}\nmean    {:.6g}\nspread  {:.6g}\n", least,
+                       most, mean, std::sqrt(std::max(0.0, squares / count - mean * mean)));
+  }
+  if (odd > 0) out += fmt::format("NaN or infinite: {}\n", odd);
+  print(out);
+}
+
+OrderedJson number_or_null(std::int64_t n) { return n > 0 ? OrderedJson(n) : OrderedJson(nullptr); }
+OrderedJson text_or_null(std::string_view text) {
+  return text.empty() ? OrderedJson(nullptr) : OrderedJson(text);
+}
+
+void print_contents_json(const Contents& c) {
+  const Reader& file = c.file.reader();
+  const Dims& d = c.detected.dims;
+  OrderedJson tensors = OrderedJson::array();
+  for (const StoredTensor& t : file.tensors()) {
+    tensors.push_back({{"name", t.name},
+                       {"dtype", name_of(t.dtype)},
+                       {"shape", t.shape},
+                       {"bytes", t.byte_count()}});
+  }
+  OrderedJson json = {
+      {"format", file.format()},
+      {"path", c.file.path()},
+      {"generation", c.detected.generation == nullptr ? "unknown" : c.detected.generation->name},
+      {"n_layer", number_or_null(d.L)},
+      {"n_embd", number_or_null(d.C)},
+      {"n_att", number_or_null(d.A)},
+      {"n_ffn", number_or_null(d.F)},
+      {"n_vocab", number_or_null(d.V)},
+      {"n_head", number_or_null(d.H)},
+      {"head_size", number_or_null(d.N)},
+      {"lora_ranks", Json(d.ranks)},
+      {"dtypes", c.dtypes},
+      {"parameters", c.parameters},
+      {"bytes", c.bytes},
+      {"tokenizer", text_or_null(default_tokenizer(d.V))},
+      {"fingerprint", text_or_null(c.fingerprint)},
+      {"metadata", file.metadata()}};
+  if (!c.problem.empty()) json["problem"] = c.problem;
+  json["tensors"] = std::move(tensors);
+  print_json(json);
+}
+
+/// "blocks.{}.att.key.weight" and 3 for "blocks.3.att.key.weight".
+std::pair<std::string, int> without_block(const std::string& name) {
+  constexpr std::string_view kBlocks = "blocks.";
+  const std::size_t begin = name.find(kBlocks);
+  if (begin == name.npos) return {name, -1};
+  const std::size_t digits = begin + kBlocks.size();
+  const std::size_t end = std::min(name.find_first_not_of("0123456789", digits), name.size());
+  if (end == digits || end - digits > 5) return {name, -1};
+  return {name.substr(0, digits) + "{}" + name.substr(end),
+          std::stoi(name.substr(digits, end - digits))};
+}
+
+/// One line for all tensors that differ only in their block.
+std::string tensor_table(const Reader& file, bool all) {
+  struct Row {
+    std::string name, dtype, shape;
+    int first, last;
+    std::size_t count;
+  };
+  std::vector<Row> rows;
+  std::map<std::string, std::size_t> index;
+  for (const StoredTensor& t : file.tensors()) {
+    const auto [name, block] = all ? std::pair(t.name, -1) : without_block(t.name);
+    const std::string dtype(name_of(t.dtype));
+    const auto [it, added] =
+        index.try_emplace(fmt::format("{} {} {}", name, dtype, t.shape_str()), rows.size());
+    if (added) rows.push_back({name, dtype, t.shape_str(), block, block, 0});
+    Row& row = rows[it->second];
+    row.first = std::min(row.first, block);
+    row.last = std::max(row.last, block);
+    ++row.count;
+  }
+  std::size_t width = 0;
+  for (Row& row : rows) {
+    if (row.first >= 0) {
+      const bool gap = static_cast<std::size_t>(row.last - row.first + 1) != row.count;
+      const std::string blocks = row.first == row.last
+                                     ? std::to_string(row.first)
+                                     : fmt::format("{}{}{}", row.first, gap ? "…" : "–", row.last);
+      row.name.replace(row.name.find("{}"), 2, row.first == row.last ? blocks : "{" + blocks + "}");
+    }
+    width = std::max(width, row.name.size());
+  }
+  std::string out;
+  for (const Row& row : rows)
+    out += fmt::format("  {:{}}  {:5} {}\n", row.name, width, row.dtype, row.shape);
+  return out;
+}
+
+void print_contents(const Contents& c, const InspectOptions& o) {
+  const Reader& file = c.file.reader();
+  const Dims& d = c.detected.dims;
+  const bool known = c.detected.generation != nullptr;
+  std::string out = fmt::format(
+      "file         {}\nformat       {}\ngeneration   {}\n", c.file.path(), file.format(),
+      known ? "RWKV-" + std::string(c.detected.generation->name) : "unknown");
+  if (!c.problem.empty()) out += fmt::format("problem      {}\n", c.problem);
+  if (known) {
+    out +=
+        fmt::format("layers       {}\nchannels     {}, attention {}, ffn {}\n", d.L, d.C, d.A, d.F);
+    if (d.H > 0) out += fmt::format("heads        {} of {} channels\n", d.H, d.N);
+    if (!d.ranks.empty()) {
+      std::vector<std::string> ranks;
+      for (const auto& [name, rank] : d.ranks) ranks.push_back(fmt::format("{} {}", name, rank));
+      out += fmt::format("ranks        {}\n", fmt::join(ranks, ", "));
+    }
+    const std::string_view tokenizer = default_tokenizer(d.V);
+    out += fmt::format("vocabulary   {} ({})\n", d.V,
+                       tokenizer.empty() ? "unknown: name it with --vocab" : tokenizer);
+    if (!c.fingerprint.empty()) out += fmt::format("fingerprint  {}\n", c.fingerprint);
+  }
+  std::vector<std::string> types;
+  for (const auto& [name, n] : c.dtypes) types.push_back(fmt::format("{} {}", n, name));
+  out += fmt::format("tensors      {} ({})\nparameters   {}\nsize         {}\n",
+                     file.tensors().size(), fmt::join(types, ", "),
+                     count(static_cast<double>(c.parameters)), bytes(static_cast<double>(c.bytes)));
+  for (const auto& [key, value] : file.metadata())
+    out += fmt::format("metadata     {} = {}\n", key, one_line(value.substr(0, 200)));
+  print(out + "\n" + tensor_table(file, o.all));
+}
+
+void run_inspect(const InspectOptions& o) {
+  if (!o.tensor.empty()) {
+    print_tensor(*open_weights(o.file), o);
+    return;
+  }
+  const Checkpoint file(o.file);
+  const Contents c = look_at(file);
+  if (o.json)
+    print_contents_json(c);
+  else
+    print_contents(c, o);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto o = std::make_shared<InspectOptions>();
+  CLI::App* cmd = app.add_subcommand("inspect", "Show what is in a weight file, of RWKV or not");
+  cmd->footer(
+      "\nThe format is told by the content, whatever the file is called. A file that holds no RWKV "
+      "this version\n"
+      "knows has the generation 'unknown' and is no error. Blocks that are alike share a line.\n"
+      "JSON: format, path, generation, n_layer, n_embd, n_att, n_ffn, n_vocab, n_head, head_size, "
+      "lora_ranks,\n"
+      "dtypes {name: count}, parameters, bytes, tokenizer, fingerprint, metadata, tensors [{name, "
+      "dtype, shape,\n"
+      "bytes}]; null where nothing is known. With --tensor: name, dtype, shape, values in "
+      "row-major order.");
+  cmd->add_option("file", o->file, "Weight file (.pth, .safetensors, .bin)")
+      ->required()
+      ->type_name("FILE");
+  cmd->add_option("--tensor", o->tensor, "Show this tensor's values")->type_name("NAME");
+  cmd->add_flag("--all", o->all, "A line for every tensor");
+  cmd->add_flag("--json", o->json, "Print JSON");
+  cmd->callback([o] { run_inspect(*o); });
+}
+
+}  // namespace prwkv::cli

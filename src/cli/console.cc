@@ -1,0 +1,100 @@
+#include "cli/console.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+
+#include "cli/text.h"
+
+namespace prwkv::cli {
+namespace {
+
+// A signal handler can reach nothing else.
+volatile std::sig_atomic_t interrupt_flag = 0;
+
+void on_interrupt(int) { interrupt_flag = 1; }
+
+constexpr double kSecondsBetweenUpdates = 0.2;
+
+}  // namespace
+
+ExitCode exit_code_of(Code code) {
+  switch (code) {
+    case Code::kInvalidArgument: return kUsageError;
+    case Code::kFile:
+    case Code::kFormat: return kFileError;
+    case Code::kUnsupported: return kUnsupportedError;
+    case Code::kMismatch: return kMismatchError;
+    case Code::kOutOfMemory: return kMemoryError;
+    case Code::kCancelled: return kInterruptedExit;
+    case Code::kInternal: return kInternalError;
+  }
+  return kInternalError;
+}
+
+void print(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EPIPE) throw ReaderGone{};
+    if (n < 0) {
+      throw Error(Code::kFile, "standard output cannot be written",
+                  {.found = std::generic_category().message(errno)});
+    }
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void note(std::string_view line) {
+  std::string text(line);
+  text += '\n';
+  // If nobody listens, nothing can be done about it.
+  [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+void catch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = &on_interrupt;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+bool interrupted() { return interrupt_flag != 0; }
+
+Progress::Progress(std::string what, std::string unit, const ProgressOptions& options)
+    : what_(std::move(what)), unit_(std::move(unit)), terminal_(::isatty(STDERR_FILENO) == 1) {
+  shown_ = !options.quiet && (terminal_ || options.force);
+}
+
+void Progress::update(double done, double total, std::string_view extra) {
+  const double now = clock_.seconds();
+  if (!shown_ || (last_ >= 0 && now - last_ < kSecondsBetweenUpdates)) return;
+  last_ = now;
+  const double rate = now > 0 ? done / now : 0;
+  std::string line = what_ + ": ";
+  if (total > 0) {
+    line +=
+        fmt::format("{:.0f}%  {} of {} {}", 100 * done / total, count(done), count(total), unit_);
+  } else {
+    line += fmt::format("{} {}", count(done), unit_);
+  }
+  if (rate > 0) line += fmt::format("  {}/s", count(rate));
+  if (rate > 0 && total > done) line += "  " + duration((total - done) / rate) + " left";
+  if (!extra.empty()) line.append("  ").append(extra);
+  // On a terminal the line replaces the one before; elsewhere each gets its own.
+  line = terminal_ ? "\r" + line + "\x1b[K" : line + "\n";
+  [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, line.data(), line.size());
+  written_ = true;
+}
+
+void Progress::finish() {
+  if (written_ && terminal_) {
+    constexpr std::string_view kClear = "\r\x1b[K";
+    [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, kClear.data(), kClear.size());
+  }
+  written_ = shown_ = false;
+}
+
+}  // namespace prwkv::cli

@@ -1,0 +1,86 @@
+/// The program `prwkv`: parses, runs one subcommand, and turns what went wrong into a message on
+/// standard error and an exit code. No other file does that.
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+
+namespace prwkv::cli {
+namespace {
+
+constexpr const char* kFooter = R"(
+Results go to standard output, progress and statistics to standard error.
+
+Exit codes
+  0  done                              4  well-formed, but not supported
+  1  a bug in this program             5  two files do not belong together (state and model)
+  2  a mistake on the command line     6  not enough memory
+  3  a file is missing or damaged    130  stopped by Ctrl-C
+
+Environment
+  PRWKV_CPU_ISA  scalar, avx2 or avx512: use this instruction set instead of the best one)";
+
+int report(const char* message, int code) {
+  note(std::string("prwkv: ") + message);
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("prwkv: runs every generation of RWKV language models", "prwkv");
+  app.set_version_flag("--version", "prwkv " PRWKV_VERSION, "Print the version and exit");
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.get_formatter()->column_width(34);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  add_generate(app);
+  add_logits(app);
+  add_tokenize(app);
+  add_detokenize(app);
+  add_inspect(app);
+  add_perplexity(app);
+  add_bench(app);
+  add_make_random(app);
+  add_state(app);
+  add_completion(app);
+  try {
+    app.parse(argc, argv);
+    return kOk;
+  } catch (const CLI::Success& e) {  // --help, --version
+    app.exit(e);
+    return kOk;
+  } catch (const CLI::ParseError& e) {
+    const CLI::App* command = &app;
+    std::string path = "prwkv";
+    while (!command->get_subcommands().empty()) {
+      command = command->get_subcommands().front();
+      path += " " + command->get_name();
+    }
+    return report(
+        fmt::format("{}\n  hint      '{} --help' lists what there is", e.what(), path).c_str(),
+        kUsageError);
+  } catch (const Exit& e) {
+    return e.code;
+  } catch (const ReaderGone&) {
+    return kOk;  // whoever read this has seen enough
+  } catch (const Error& e) {
+    return report(e.what(), exit_code_of(e.code()));
+  } catch (const std::bad_alloc&) {
+    return report("there is not enough memory", kMemoryError);
+  } catch (const std::exception& e) {
+    return report(fmt::format("internal error: {}", e.what()).c_str(), kInternalError);
+  }
+}
+
+}  // namespace
+}  // namespace prwkv::cli
+
+int main(int argc, char** argv) {
+  // A reader that goes away then shows as an error of write(), so that a session can still be
+  // saved.
+  std::signal(SIGPIPE, SIG_IGN);
+  return prwkv::cli::run(argc, argv);
+}

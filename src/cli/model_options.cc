@@ -1,0 +1,99 @@
+#include "cli/model_options.h"
+
+#include "cli/text.h"
+
+namespace prwkv::cli {
+
+EngineOptions ModelOptions::engine_options() const {
+  EngineOptions o;
+  o.backend.name = backend;
+  o.backend.threads = threads;
+  o.load.groupnorm_eps = groupnorm_eps;
+  o.tokenizer = vocab;
+  const std::optional<DType> type = dtype.empty() ? std::nullopt : dtype_from_name(dtype);
+  if (backend == "ref") {
+    // Its weights stay as they are; the arithmetic is what can be chosen.
+    o.backend.dtype = type.value_or(DType::kF64);
+    if (o.backend.dtype != DType::kF64 && o.backend.dtype != DType::kF32) {
+      throw Error(Code::kInvalidArgument, "--dtype: the backend 'ref' cannot compute in " + dtype,
+                  {.expected = "f64 or f32"});
+    }
+    return o;
+  }
+  if (type == DType::kF64) {
+    throw Error(Code::kInvalidArgument, "--dtype: f64 is for the backend 'ref'",
+                {.expected = "f32, f16 or bf16", .hint = "add --backend ref"});
+  }
+  o.load.dtype = type;
+  return o;
+}
+
+void ModelOptions::expect_model(const std::string& command) const {
+  if (!model.empty()) return;
+  throw Error(
+      Code::kInvalidArgument, fmt::format("prwkv {}: no model was named", command),
+      {.expected = fmt::format("prwkv {} MODEL, a weight file (.pth, .safetensors, .bin)", command),
+       .hint =
+           "this version comes without a default model; "
+           "'prwkv make-random rwkv7:0.1b random.safetensors --dtype f16' writes one of noise"});
+}
+
+std::shared_ptr<Engine> ModelOptions::open(const std::string& command) const {
+  expect_model(command);
+  return Engine::open(model, engine_options());
+}
+
+void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab) {
+  command
+      .add_option("model", o.model, "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
+      ->type_name("FILE");
+  const std::string group = "Model";
+  command.add_option("--backend", o.backend, "cpu: threads and SIMD; ref: the slow specification")
+      ->check(CLI::IsMember({"cpu", "ref"}))
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(group);
+  command
+      .add_option("--dtype", o.dtype,
+                  "cpu: convert the matrices to f32, f16 or bf16 (default: as stored); "
+                  "ref: compute in f64 (default) or f32")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "f64"}))
+      ->type_name("TYPE")
+      ->group(group);
+  command
+      .add_option("--threads", o.threads, "Threads of the backend cpu; 0: one for each usable core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  command
+      .add_option("--groupnorm-eps", o.groupnorm_eps,
+                  "eps of ln_x in RWKV 5, 6 and 7 (default 64e-5; some tools used 1e-5 for 5.x)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("EPS")
+      ->group(group);
+  if (with_vocab == WithVocab::kYes) {
+    command.add_option("--vocab", o.vocab, std::string(kVocabHelp) + "; default: the model's")
+        ->type_name("VOCAB")
+        ->group(group);
+  }
+}
+
+std::optional<std::string> PromptOptions::read() const {
+  if (!file.empty()) return read_text(file);
+  if (text && *text == "-") return read_text("-");
+  return text;
+}
+
+std::array<CLI::Option*, 2> add_prompt_options(CLI::App& command, PromptOptions& o,
+                                               const std::string& what) {
+  CLI::Option* text = command.add_option_function<std::string>(
+      "-p,--prompt", [&o](const std::string& given) { o.text = given; },
+      what + "; '-' reads standard input");
+  CLI::Option* file =
+      command.add_option("--prompt-file", o.file, what + ", from a file")->type_name("FILE");
+  file->excludes(text);
+  return {text, file};
+}
+
+}  // namespace prwkv::cli

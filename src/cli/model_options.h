@@ -1,0 +1,44 @@
+/// MODEL and how it is run: the options that every command with a model has.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "runtime/engine.h"
+
+namespace prwkv::cli {
+
+struct ModelOptions {
+  std::string model, backend = "cpu", dtype, vocab;
+  int threads = 0;
+  std::optional<double> groupnorm_eps;
+
+  /// What the library is asked for. Throws Error{kInvalidArgument} for options that contradict.
+  [[nodiscard]] EngineOptions engine_options() const;
+  /// Throws Error{kInvalidArgument} if no model was named.
+  void expect_model(const std::string& command) const;
+  [[nodiscard]] std::shared_ptr<Engine> open(const std::string& command) const;
+};
+
+enum class WithVocab { kNo, kYes };
+/// Adds the positional MODEL and the options.
+void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab = WithVocab::kYes);
+
+/// The text to start from. An empty text is a text.
+struct PromptOptions {
+  std::optional<std::string> text;
+  std::string file;
+  /// Empty if none was given. Throws Error{kFile}.
+  [[nodiscard]] std::optional<std::string> read() const;
+};
+/// Adds --prompt and --prompt-file.
+std::array<CLI::Option*, 2> add_prompt_options(CLI::App& command, PromptOptions& o,
+                                               const std::string& what);
+
+constexpr const char* kVocabHelp =
+    "Vocabulary: world, neox, bytes, or a file (rwkv_vocab text or tokenizer.json)";
+
+}  // namespace prwkv::cli

@@ -1,0 +1,133 @@
+#include "cli/text.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <system_error>
+
+#include "base/mapped_file.h"
+#include "cli/console.h"
+
+namespace prwkv::cli {
+namespace {
+
+template <class T>
+void append_shortest(std::string& json, T x) {
+  if (std::isfinite(x)) {
+    fmt::format_to(std::back_inserter(json), "{}", x);
+  } else {
+    json += std::isnan(x) ? R"("nan")" : x > 0 ? R"("inf")" : R"("-inf")";
+  }
+}
+
+std::string read_standard_input() {
+  std::string text;
+  std::array<char, 1 << 16> buffer;
+  for (;;) {
+    const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      throw Error(Code::kFile, "standard input cannot be read",
+                  {.found = std::generic_category().message(errno)});
+    }
+    if (n == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace
+
+std::string bytes(double n) {
+  constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; n >= 1024 && unit + 1 < kUnits.size(); ++unit) n /= 1024;
+  return fmt::format("{:.{}f} {}", n, unit == 0 || n >= 100 ? 0 : n >= 10 ? 1 : 2, kUnits[unit]);
+}
+
+std::string count(double n) {
+  if (n < 10'000) return fmt::format("{:.{}f}", n, n == std::floor(n) || n >= 100 ? 0 : 1);
+  constexpr std::array<const char*, 5> kUnits = {"", " k", " M", " G", " T"};
+  std::size_t unit = 0;
+  for (; n >= 1000 && unit + 1 < kUnits.size(); ++unit) n /= 1000;
+  return fmt::format("{:.{}f}{}", n, n >= 100 ? 0 : n >= 10 ? 1 : 2, kUnits[unit]);
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::int64_t>(std::ceil(std::max(0.0, std::min(seconds, 1e9))));
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+void append_number(std::string& json, float x) { append_shortest(json, x); }
+void append_number(std::string& json, double x) { append_shortest(json, x); }
+
+void print_json(const OrderedJson& json) {
+  print(json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
+}
+
+std::string json_text(std::string_view text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string read_text(const std::string& path) {
+  if (path == "-") return read_standard_input();
+  const MappedFile file(path);
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+std::vector<std::int32_t> parse_ids(std::string_view text) {
+  std::vector<std::int32_t> ids;
+  constexpr std::string_view kBetween = ", \t\r\n[]";  // a JSON list is welcome, too
+  for (;;) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBetween), text.size()));
+    if (text.empty()) return ids;
+    const std::string_view item = text.substr(0, text.find_first_of(kBetween));
+    std::int32_t id = 0;
+    const auto [p, error] = std::from_chars(item.data(), item.data() + item.size(), id);
+    if (error != std::errc{} || p != item.data() + item.size() || id < 0) {
+      throw Error(Code::kInvalidArgument, "a token id makes no sense",
+                  {.expected = "numbers such as 34,105,110", .found = one_line(item.substr(0, 40))});
+    }
+    ids.push_back(id);
+    text.remove_prefix(item.size());
+  }
+}
+
+std::string one_line(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '\r')
+      out += "\\r";
+    else if (c == '\\' || c == '\'')
+      out.append("\\").push_back(c);
+    else if (byte < 0x20 || byte == 0x7f)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out += c;
+  }
+  return out + "'";
+}
+
+void expect_writable(const std::string& path) {
+  const std::filesystem::path p(path);
+  const std::string folder = p.has_parent_path() ? p.parent_path().string() : ".";
+  std::error_code ignored;
+  std::string problem;
+  if (std::filesystem::is_directory(p, ignored))
+    problem = "is a folder";
+  else if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    problem = std::generic_category().message(errno);
+  if (problem.empty()) return;
+  throw Error(Code::kFile, path + ": cannot be written", {.found = problem});
+}
+
+}  // namespace prwkv::cli

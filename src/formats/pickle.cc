@@ -1,0 +1,454 @@
+#include "formats/pickle.h"
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include "base/error.h"
+#include "formats/untrusted.h"
+
+namespace prwkv {
+namespace {
+
+// Values refer to each other by index, so a pickle cannot make cycles, deep recursion or expensive
+// destructors: nothing here walks values to any depth.
+using Ref = std::uint32_t;
+
+struct Opaque {};  // None, truth values, fractions, lists: nothing depends on what is in them
+enum class Function { kOrderedDict, kRebuildTensor, kRebuildParameter };
+struct StorageClass {
+  DType dtype;
+};
+struct Tuple {
+  std::vector<Ref> items;
+};
+struct List {};
+struct Dict {
+  std::vector<std::pair<Ref, Ref>> items;
+};
+struct Storage {
+  DType dtype;
+  std::string_view key;
+  std::int64_t numel;
+};
+struct TensorIndex {
+  std::size_t index;
+};
+using Value = std::variant<Opaque, std::int64_t, std::string_view, Function, StorageClass, Tuple,
+                           List, Dict, Storage, TensorIndex>;
+
+struct Global {
+  std::string_view module, name;
+  Value value;
+};
+const Global* find_global(std::string_view module, std::string_view name) {
+  static const Global kGlobals[] = {
+      {"collections", "OrderedDict", Function::kOrderedDict},
+      {"torch._utils", "_rebuild_tensor_v2", Function::kRebuildTensor},
+      {"torch._utils", "_rebuild_parameter", Function::kRebuildParameter},
+      {"torch", "DoubleStorage", StorageClass{DType::kF64}},
+      {"torch", "FloatStorage", StorageClass{DType::kF32}},
+      {"torch", "HalfStorage", StorageClass{DType::kF16}},
+      {"torch", "BFloat16Storage", StorageClass{DType::kBF16}},
+      {"torch", "LongStorage", StorageClass{DType::kI64}},
+      {"torch", "IntStorage", StorageClass{DType::kI32}},
+      {"torch", "ShortStorage", StorageClass{DType::kI16}},
+      {"torch", "CharStorage", StorageClass{DType::kI8}},
+      {"torch", "ByteStorage", StorageClass{DType::kU8}},
+      {"torch", "BoolStorage", StorageClass{DType::kBool}},
+  };
+  const auto* const found =
+      std::find_if(std::begin(kGlobals), std::end(kGlobals),
+                   [&](const Global& g) { return g.module == module && g.name == name; });
+  return found == std::end(kGlobals) ? nullptr : found;
+}
+
+// The opcodes' names in Python's pickletools.
+enum Opcode : std::uint8_t {
+  kProto = 0x80,
+  kStop = '.',
+  kGlobal = 'c',
+  kMark = '(',
+  kNone = 'N',
+  kNewTrue = 0x88,
+  kNewFalse = 0x89,
+  kBinInt = 'J',
+  kBinInt1 = 'K',
+  kBinInt2 = 'M',
+  kLong1 = 0x8a,
+  kBinFloat = 'G',
+  kBinUnicode = 'X',
+  kEmptyTuple = ')',
+  kTuple1 = 0x85,
+  kTuple2 = 0x86,
+  kTuple3 = 0x87,
+  kTuple = 't',
+  kEmptyList = ']',
+  kAppend = 'a',
+  kAppends = 'e',
+  kEmptyDict = '}',
+  kSetItem = 's',
+  kSetItems = 'u',
+  kBinPut = 'q',
+  kLongBinPut = 'r',
+  kBinGet = 'h',
+  kLongBinGet = 'j',
+  kBinPersId = 'Q',
+  kReduce = 'R',
+  kNewObj = 0x81,
+  kBuild = 'b',
+};
+
+constexpr std::size_t kMaxPickleBytes = std::size_t{64} << 20;
+// A state dict needs about 20 values a tensor and keeps some thousand of them on the stack.
+constexpr std::size_t kMaxValues = std::size_t{1} << 22, kMaxStack = std::size_t{1} << 19;
+constexpr std::size_t kMaxMarks = 64;
+constexpr Ref kUnset = std::numeric_limits<Ref>::max();
+
+class Interpreter {
+ public:
+  Interpreter(std::span<const std::byte> pickle, const std::string& path)
+      : path_(path), in_(pickle, path, "the pickle") {}
+
+  /// Runs to the end and returns the value that the pickle stands for.
+  Ref run();
+  /// The tensors of a state dict, or of the one in it.
+  std::vector<PickledTensor> tensors_of(Ref top);
+
+ private:
+  void step(std::uint8_t opcode);
+
+  Ref make(Value value);
+  void push(Ref ref);
+  void push_new(Value value) { push(make(std::move(value))); }
+  Ref pop();
+  std::vector<Ref> pop_to_mark();
+  void push_tuple(std::size_t count);
+  void put(std::size_t slot);
+  void push_from_memo(std::size_t slot);
+  void set_items(const std::vector<Ref>& keys_and_values);
+  void expect_list();
+  void push_global();
+  void push_integer(std::span<const std::byte> two_s_complement);
+  void push_storage();
+  void reduce(std::uint8_t opcode);
+  void build();
+  PickledTensor rebuild_tensor(const std::vector<Ref>& arguments);
+  std::vector<std::int64_t> sizes_in(Ref tuple, const char* what);
+  const Dict* only_dict_named(const Dict& dict, std::string_view name);
+
+  template <class T>
+  T* as(Ref ref) {
+    return std::get_if<T>(&values_[ref]);
+  }
+  /// The value as a T, or an error that says what a T is called.
+  template <class T>
+  T& want(Ref ref, const char* what) {
+    if (T* value = as<T>(ref)) return *value;
+    broken(fmt::format("something else in place of {}", what));
+  }
+  [[noreturn]] void broken(std::string_view what) const {
+    throw Error(Code::kFormat, fmt::format("{}: pickle: {}", path_, what),
+                {.found = fmt::format("before byte {} of data.pkl", in_.position()),
+                 .hint = "a checkpoint written by torch.save has nothing like this"});
+  }
+
+  const std::string& path_;
+  ByteCursor in_;
+  std::deque<Value> values_;
+  std::vector<PickledTensor> tensors_;
+  std::vector<Ref> stack_, memo_;
+  std::vector<std::size_t> marks_;  // stack heights
+};
+
+Ref Interpreter::make(Value value) {
+  if (values_.size() == kMaxValues) broken(fmt::format("more than {} values", kMaxValues));
+  values_.push_back(std::move(value));
+  return static_cast<Ref>(values_.size() - 1);
+}
+
+void Interpreter::push(Ref ref) {
+  if (stack_.size() == kMaxStack) broken(fmt::format("more than {} values in use", kMaxStack));
+  stack_.push_back(ref);
+}
+
+Ref Interpreter::pop() {
+  if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) broken("a value is missing");
+  const Ref ref = stack_.back();
+  stack_.pop_back();
+  return ref;
+}
+
+std::vector<Ref> Interpreter::pop_to_mark() {
+  if (marks_.empty()) broken("a MARK is missing");
+  const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
+  std::vector<Ref> items(first, stack_.end());
+  stack_.erase(first, stack_.end());
+  marks_.pop_back();
+  return items;
+}
+
+void Interpreter::push_tuple(std::size_t count) {
+  Tuple tuple;
+  tuple.items.resize(count);
+  for (auto item = tuple.items.rbegin(); item != tuple.items.rend(); ++item) *item = pop();
+  push_new(std::move(tuple));
+}
+
+void Interpreter::put(std::size_t slot) {
+  const Ref top = pop();
+  push(top);
+  // PyTorch numbers the slots one after the other, so a slot far out is an attempt on our memory.
+  if (slot >= kMaxValues) broken(fmt::format("memo slot {} is out of range", slot));
+  if (slot >= memo_.size()) memo_.resize(slot + 1, kUnset);
+  memo_[slot] = top;
+}
+
+void Interpreter::push_from_memo(std::size_t slot) {
+  if (slot >= memo_.size() || memo_[slot] == kUnset)
+    broken(fmt::format("memo slot {} is read before it is set", slot));
+  push(memo_[slot]);
+}
+
+void Interpreter::set_items(const std::vector<Ref>& keys_and_values) {
+  const Ref target = pop();
+  push(target);
+  Dict& dict = want<Dict>(target, "a dict to put items into");
+  if (keys_and_values.size() % 2 != 0) broken("a dict item has no value");
+  for (std::size_t i = 0; i < keys_and_values.size(); i += 2)
+    dict.items.emplace_back(keys_and_values[i], keys_and_values[i + 1]);
+}
+
+// What goes into a list is forgotten; all that matters is that there is one.
+void Interpreter::expect_list() {
+  const Ref target = pop();
+  want<List>(target, "a list to append to");
+  push(target);
+}
+
+void Interpreter::push_global() {
+  const auto line = [this] {
+    constexpr std::size_t kMaxLine = 200;
+    std::string text;
+    for (char c = in_.read<char>(); c != '\n'; c = in_.read<char>()) {
+      if (text.size() == kMaxLine) broken("the name of a global is too long");
+      text += c;
+    }
+    return text;
+  };
+  const std::string module = line(), name = line();
+  const Global* const global = find_global(module, name);
+  if (global == nullptr) {
+    throw Error(Code::kUnsupported,
+                fmt::format("{}: the pickle asks for {}, which is not allowed", path_,
+                            in_quotes(module + "." + name)),
+                {.expected = "tensors in plain dicts: collections.OrderedDict, "
+                             "torch._utils._rebuild_tensor_v2 and the storage classes of torch",
+                 .hint = "nothing in it was run. If you trust the file, load it with PyTorch and "
+                         "torch.save the state dict alone"});
+  }
+  push_new(global->value);
+}
+
+void Interpreter::push_integer(std::span<const std::byte> two_s_complement) {
+  if (two_s_complement.size() > 8) broken("an integer beyond 64 bits");
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < two_s_complement.size(); ++i)
+    value |= std::to_integer<std::uint64_t>(two_s_complement[i]) << (8 * i);
+  const std::size_t bits = 8 * two_s_complement.size();
+  const bool negative = bits > 0 && (value >> (bits - 1)) != 0;
+  if (negative && bits < 64) value |= ~std::uint64_t{0} << bits;
+  push_new(static_cast<std::int64_t>(value));
+}
+
+// BINPERSID turns ('storage', CLASS, KEY, LOCATION, NUMEL) into a storage.
+void Interpreter::push_storage() {
+  const std::vector<Ref>& id = want<Tuple>(pop(), "a storage's identification").items;
+  if (id.size() != 5 || want<std::string_view>(id[0], "the word 'storage'") != "storage")
+    broken("an unknown kind of persistent object");
+  const std::int64_t numel = want<std::int64_t>(id[4], "a storage's size");
+  if (numel < 0) broken("a storage of negative size");
+  push_new(Storage{want<StorageClass>(id[1], "a storage class").dtype,
+                   want<std::string_view>(id[2], "a storage's key"), numel});
+}
+
+// REDUCE calls a function, NEWOBJ a class.
+void Interpreter::reduce(std::uint8_t opcode) {
+  const std::vector<Ref>& arguments = want<Tuple>(pop(), "a tuple of arguments").items;
+  const Function function = want<Function>(pop(), "a function");
+  if (opcode == kNewObj && function != Function::kOrderedDict) broken("a function used as a class");
+  switch (function) {
+    case Function::kOrderedDict:
+      if (!arguments.empty()) broken("an OrderedDict with arguments");
+      push_new(Dict{});
+      return;
+    case Function::kRebuildTensor:
+      if (tensors_.size() == kMaxTensors) broken(fmt::format("more than {} tensors", kMaxTensors));
+      tensors_.push_back(rebuild_tensor(arguments));
+      push_new(TensorIndex{tensors_.size() - 1});
+      return;
+    case Function::kRebuildParameter:
+      if (arguments.size() != 3) broken("a parameter with the wrong number of arguments");
+      want<TensorIndex>(arguments[0], "a parameter's tensor");
+      push(arguments[0]);
+      return;
+  }
+}
+
+PickledTensor Interpreter::rebuild_tensor(const std::vector<Ref>& arguments) {
+  // (storage, offset, sizes, strides, requires_grad, hooks); a seventh would change what the
+  // elements mean.
+  if (arguments.size() != 6) broken("a tensor with the wrong number of arguments");
+  const auto& storage = want<Storage>(arguments[0], "a tensor's storage");
+  PickledTensor t;
+  t.dtype = storage.dtype;
+  t.storage = storage.key;
+  t.storage_numel = storage.numel;
+  t.offset = want<std::int64_t>(arguments[1], "a tensor's offset");
+  t.shape = sizes_in(arguments[2], "sizes");
+  t.strides = sizes_in(arguments[3], "strides");
+  if (t.offset < 0) broken("a tensor with a negative offset");
+  if (t.strides.size() != t.shape.size()) broken("a tensor with more sizes than strides, or fewer");
+  return t;
+}
+
+std::vector<std::int64_t> Interpreter::sizes_in(Ref tuple, const char* what) {
+  const std::vector<Ref>& items = want<Tuple>(tuple, "a tensor's sizes or strides").items;
+  if (items.size() > kMaxStoredRank)
+    broken(fmt::format("a tensor with {} {}, more than {}", items.size(), what, kMaxStoredRank));
+  std::vector<std::int64_t> sizes;
+  for (const Ref item : items) {
+    sizes.push_back(want<std::int64_t>(item, "a tensor's size or stride"));
+    if (sizes.back() < 0) broken(fmt::format("a tensor with negative {}", what));
+  }
+  return sizes;
+}
+
+// PyTorch attaches version numbers to a state dict (`_metadata`): nothing that matters here.
+void Interpreter::build() {
+  pop();
+  const Ref target = pop();
+  want<Dict>(target, "a dict to set attributes of");
+  push(target);
+}
+
+void Interpreter::step(std::uint8_t opcode) {
+  switch (opcode) {
+    case kMark:
+      if (marks_.size() == kMaxMarks) broken(fmt::format("nested deeper than {}", kMaxMarks));
+      return marks_.push_back(stack_.size());
+    case kNone:
+    case kNewTrue:
+    case kNewFalse: return push_new(Opaque{});
+    case kBinInt: return push_new(std::int64_t{in_.read<std::int32_t>()});
+    case kBinInt1: return push_new(std::int64_t{in_.read<std::uint8_t>()});
+    case kBinInt2: return push_new(std::int64_t{in_.read<std::uint16_t>()});
+    case kLong1: return push_integer(in_.take(in_.read<std::uint8_t>()));
+    case kBinFloat: in_.take(8); return push_new(Opaque{});
+    case kBinUnicode: return push_new(in_.take_text(in_.read<std::uint32_t>()));
+    case kEmptyTuple: return push_tuple(0);
+    case kTuple1: return push_tuple(1);
+    case kTuple2: return push_tuple(2);
+    case kTuple3: return push_tuple(3);
+    case kTuple: return push_new(Tuple{pop_to_mark()});
+    case kEmptyList: return push_new(List{});
+    case kAppend: pop(); return expect_list();
+    case kAppends: pop_to_mark(); return expect_list();
+    case kEmptyDict: return push_new(Dict{});
+    case kSetItem: {
+      const Ref value = pop(), key = pop();
+      return set_items({key, value});
+    }
+    case kSetItems: return set_items(pop_to_mark());
+    case kBinPut: return put(in_.read<std::uint8_t>());
+    case kLongBinPut: return put(in_.read<std::uint32_t>());
+    case kBinGet: return push_from_memo(in_.read<std::uint8_t>());
+    case kLongBinGet: return push_from_memo(in_.read<std::uint32_t>());
+    case kGlobal: return push_global();
+    case kBinPersId: return push_storage();
+    case kReduce:
+    case kNewObj: return reduce(opcode);
+    case kBuild: return build();
+    default: broken(fmt::format("opcode 0x{:02x} is not allowed", opcode));
+  }
+}
+
+Ref Interpreter::run() {
+  if (in_.left() > kMaxPickleBytes) {
+    throw Error(Code::kFormat, path_ + ": the pickle is too long",
+                {.expected = fmt::format("at most {} bytes", kMaxPickleBytes),
+                 .found = std::to_string(in_.left())});
+  }
+  if (in_.read<std::uint8_t>() != kProto) broken("it does not begin with a protocol number");
+  if (const auto protocol = in_.read<std::uint8_t>(); protocol != 2) {
+    throw Error(Code::kUnsupported, fmt::format("{}: pickle protocol {}", path_, protocol),
+                {.expected = "2, which torch.save uses unless told otherwise",
+                 .hint = "torch.save it again without pickle_protocol"});
+  }
+  for (std::uint8_t op = in_.read<std::uint8_t>(); op != kStop; op = in_.read<std::uint8_t>())
+    step(op);
+  const Ref result = pop();
+  if (!stack_.empty() || !marks_.empty()) broken("values are left over at its end");
+  if (!in_.at_end()) broken("it goes on after its end");
+  return result;
+}
+
+std::vector<PickledTensor> Interpreter::tensors_of(Ref top) {
+  const Dict* dict = as<Dict>(top);
+  if (dict == nullptr) {
+    throw Error(Code::kUnsupported, path_ + ": holds no state dict",
+                {.expected = "a dict of names and tensors",
+                 .found = as<TensorIndex>(top) != nullptr ? "a single tensor" : "something else",
+                 .hint = "torch.save(model.state_dict(), PATH) makes one"});
+  }
+  for (const char* wrapper : {"state_dict", "model"}) {
+    if (const Dict* inner = only_dict_named(*dict, wrapper)) {
+      dict = inner;
+      break;
+    }
+  }
+  std::vector<PickledTensor> found;
+  for (const auto& [key, value] : dict->items) {
+    const std::string_view* const name = as<std::string_view>(key);
+    if (name != nullptr && *name == "_strategy") {
+      throw Error(Code::kUnsupported,
+                  path_ + ": was converted for one strategy by the Python package 'rwkv'",
+                  {.expected = "the model as it was released",
+                   .found = "an entry '_strategy'; its matrices are transposed and rescaled",
+                   .hint = "use the original .pth file that it was made from"});
+    }
+    const TensorIndex* const tensor = as<TensorIndex>(value);
+    if (tensor == nullptr) continue;
+    if (name == nullptr) broken("a tensor whose name is no text");
+    // Before copying: one long text can be the name of any number of entries.
+    if (name->size() > kMaxNameBytes) broken("a tensor with too long a name");
+    if (found.size() == kMaxTensors) broken(fmt::format("more than {} tensors", kMaxTensors));
+    found.push_back(tensors_[tensor->index]);
+    found.back().name = *name;
+  }
+  return found;
+}
+
+const Dict* Interpreter::only_dict_named(const Dict& dict, std::string_view name) {
+  const Dict* found = nullptr;
+  for (const auto& [key, value] : dict.items) {
+    const std::string_view* const text = as<std::string_view>(key);
+    if (text == nullptr || *text != name) continue;
+    if (found != nullptr) broken(fmt::format("the entry '{}' appears twice", name));
+    found = as<Dict>(value);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<PickledTensor> read_state_dict(std::span<const std::byte> pickle,
+                                           const std::string& path) {
+  Interpreter interpreter(pickle, path);
+  const Ref top = interpreter.run();
+  return interpreter.tensors_of(top);
+}
+
+}  // namespace prwkv

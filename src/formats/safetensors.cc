@@ -1,0 +1,245 @@
+#include "formats/safetensors.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/json.h"
+#include "formats/untrusted.h"
+
+namespace prwkv {
+namespace {
+
+constexpr std::size_t kMaxMetadata = 1 << 14;
+
+struct Entry {
+  StoredTensor tensor;
+  std::uint64_t begin = 0, end = 0;  ///< relative to the end of the header
+};
+
+// Reads the header as a stream of events. Building the whole JSON tree first would let a hostile
+// header take many times its own size of memory, and would lose the order of the tensors.
+class HeaderParser final : public nlohmann::json_sax<Json> {
+ public:
+  explicit HeaderParser(const std::string& path) : path_(path) {}
+
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
+
+  bool start_object(std::size_t) override {
+    switch (at_) {
+      case At::kHeader: at_ = At::kName; return true;
+      case At::kTensor: at_ = At::kField; return true;
+      case At::kMetadata: at_ = At::kMetadataKey; return true;
+      default: unexpected("an object");
+    }
+  }
+  bool key(string_t& key) override {
+    if (at_ == At::kMetadataKey) {
+      metadata_key_ = key;
+      at_ = At::kMetadataValue;
+    } else if (at_ == At::kField) {
+      start_field(key);
+    } else if (key == "__metadata__") {
+      if (has_metadata_) fail(Code::kFormat, "{}: the header has __metadata__ twice", path_);
+      has_metadata_ = true;
+      at_ = At::kMetadata;
+    } else {
+      entry_ = {};
+      entry_.tensor.name = key;
+      has_dtype_ = has_shape_ = has_offsets_ = false;
+      at_ = At::kTensor;
+    }
+    return true;
+  }
+  bool end_object() override {
+    if (at_ == At::kField) finish_tensor();
+    at_ = at_ == At::kName ? At::kEnd : At::kName;
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    switch (at_) {
+      case At::kShape: at_ = At::kShapeSize; return true;
+      case At::kOffsets: at_ = At::kOffset; return true;
+      default: unexpected("a list");
+    }
+  }
+  bool end_array() override {
+    if (at_ == At::kOffset && offset_count_ != 2) {
+      fail(Code::kFormat, "{}: header of tensor {}: data_offsets needs two numbers", path_,
+           in_quotes(entry_.tensor.name));
+    }
+    at_ = At::kField;
+    return true;
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (at_ == At::kShapeSize) {
+      if (entry_.tensor.shape.size() == kMaxStoredRank) unexpected("a ninth dimension");
+      if (value > std::numeric_limits<std::int64_t>::max()) unexpected("a huge number");
+      entry_.tensor.shape.push_back(static_cast<std::int64_t>(value));
+    } else if (at_ == At::kOffset) {
+      if (offset_count_ == 2) unexpected("a third offset");
+      (offset_count_++ == 0 ? entry_.begin : entry_.end) = value;
+    } else {
+      unexpected("a number");
+    }
+    return true;
+  }
+  bool string(string_t& value) override {
+    if (at_ == At::kMetadataValue) {
+      if (metadata.size() == kMaxMetadata)
+        fail(Code::kFormat, "{}: more than {} entries in __metadata__", path_, kMaxMetadata);
+      if (!metadata.emplace(metadata_key_, value).second) {
+        fail(Code::kFormat, "{}: the header's __metadata__ has {} twice", path_,
+             in_quotes(metadata_key_));
+      }
+      at_ = At::kMetadataKey;
+    } else if (at_ == At::kDType) {
+      set_dtype(value);
+      at_ = At::kField;
+    } else {
+      unexpected("a text");
+    }
+    return true;
+  }
+  bool null() override { unexpected("null"); }
+  bool boolean(bool) override { unexpected("a truth value"); }
+  bool number_integer(number_integer_t) override { unexpected("a negative number"); }
+  bool number_float(number_float_t, const string_t&) override { unexpected("a fraction"); }
+  bool binary(binary_t&) override { unexpected("binary data"); }
+  bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
+    throw Error(Code::kFormat, path_ + ": the header is not valid JSON",
+                {.found = fmt::format("an error at byte {} of the header", position)});
+  }
+
+ private:
+  enum class At {
+    kHeader,
+    kName,
+    kTensor,
+    kField,
+    kDType,
+    kShape,
+    kShapeSize,
+    kOffsets,
+    kOffset,
+    kMetadata,
+    kMetadataKey,
+    kMetadataValue,
+    kEnd,
+  };
+
+  void start_field(const std::string& field) {
+    bool* seen = nullptr;
+    if (field == "dtype") seen = &has_dtype_, at_ = At::kDType;
+    if (field == "shape") seen = &has_shape_, at_ = At::kShape;
+    if (field == "data_offsets") seen = &has_offsets_, at_ = At::kOffsets, offset_count_ = 0;
+    if (seen == nullptr || *seen) {
+      fail(Code::kFormat, "{}: header of tensor {}: {} field {}", path_,
+           in_quotes(entry_.tensor.name), seen == nullptr ? "unknown" : "repeated",
+           in_quotes(field));
+    }
+    *seen = true;
+  }
+
+  void set_dtype(const std::string& label) {
+    const auto dtype = dtype_from_name(label);
+    if (!dtype || info(*dtype).label != label) {
+      throw Error(Code::kUnsupported,
+                  fmt::format("{}: tensor {} has the unsupported type {}", path_,
+                              in_quotes(entry_.tensor.name), in_quotes(label)),
+                  {.hint = "models are stored as BF16, F16 or F32"});
+    }
+    entry_.tensor.dtype = *dtype;
+  }
+
+  void finish_tensor() {
+    if (!has_dtype_ || !has_shape_ || !has_offsets_) {
+      fail(Code::kFormat, "{}: header of tensor {}: {} is missing", path_,
+           in_quotes(entry_.tensor.name),
+           !has_dtype_ ? "dtype" : (!has_shape_ ? "shape" : "data_offsets"));
+    }
+    if (entries.size() == kMaxTensors)
+      fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
+    entries.push_back(std::move(entry_));
+  }
+
+  [[noreturn]] void unexpected(const char* what) const {
+    const bool in_tensor = at_ >= At::kTensor && at_ <= At::kOffset;
+    throw Error(
+        Code::kFormat, fmt::format("{}: the header has {} in the wrong place", path_, what),
+        {.expected = R"("NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})",
+         .found = in_tensor ? "in the entry of " + in_quotes(entry_.tensor.name) : ""});
+  }
+
+  const std::string& path_;
+  At at_ = At::kHeader;
+  Entry entry_;
+  std::string metadata_key_;
+  int offset_count_ = 0;
+  bool has_metadata_ = false, has_dtype_ = false, has_shape_ = false, has_offsets_ = false;
+};
+
+class Safetensors final : public Reader {
+ public:
+  explicit Safetensors(MappedFile mapped) : Reader(std::move(mapped)) {
+    ByteCursor in(file().bytes(), path(), "the header");
+    const auto length = in.read<std::uint64_t>();
+    if (length > kMaxHeaderBytes) {
+      throw Error(Code::kFormat, path() + ": the header is impossibly long",
+                  {.expected = fmt::format("at most {} bytes", kMaxHeaderBytes),
+                   .found = std::to_string(length),
+                   .hint = "is this a safetensors file?"});
+    }
+    const std::string_view text = in.take_text(length);
+    // The JSON library takes a NUL for the end of the text; nothing may hide behind it.
+    if (text.find('\0') != std::string_view::npos)
+      fail(Code::kFormat, "{}: the header is not valid JSON", path());
+    HeaderParser header(path());
+    Json::sax_parse(text, &header);
+    metadata_ = std::move(header.metadata);
+    add_all(std::move(header.entries), in.take(in.left()));
+  }
+  [[nodiscard]] std::string_view format() const override { return "safetensors"; }
+
+ private:
+  // A valid file has its tensors end to end: then no two can overlap and no bytes hide between.
+  void add_all(std::vector<Entry> entries, std::span<const std::byte> data) {
+    std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    });
+    std::uint64_t end = 0;
+    for (Entry& e : entries) {
+      if (e.begin != end || e.end < e.begin) {
+        throw Error(Code::kFormat,
+                    fmt::format("{}: tensor {} does not lie where the one before it ends", path(),
+                                in_quotes(e.tensor.name)),
+                    {.expected = fmt::format("data_offsets that begin with {}", end),
+                     .found = fmt::format("[{}, {}]", e.begin, e.end),
+                     .hint = "the file has holes or overlapping tensors: it is damaged"});
+      }
+      end = e.end;
+    }
+    if (end != data.size()) {
+      throw Error(
+          Code::kFormat,
+          fmt::format("{}: {}", path(),
+                      end > data.size() ? "is incomplete" : "goes on after the last tensor"),
+          {.expected = fmt::format("{} bytes of tensors", end),
+           .found = fmt::format("{} bytes", data.size()),
+           .hint = "an interrupted download? Fetch it again"});
+    }
+    for (Entry& e : entries) {
+      e.tensor.bytes = data.subspan(static_cast<std::size_t>(e.begin),
+                                    static_cast<std::size_t>(e.end - e.begin));
+      add(std::move(e.tensor));
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Reader> open_safetensors(MappedFile file) {
+  return std::make_unique<Safetensors>(std::move(file));
+}
+
+}  // namespace prwkv

@@ -1,0 +1,115 @@
+/// One model text, every way to run it: larger random models of each generation and weight type, cut, packed and threaded
+/// in every way, must give the same bits; and stay near the reference in double precision.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "support/engines.h"
+#include "support/random.h"
+
+namespace prwkv::test {
+namespace {
+
+// Sizes that are no multiples of the vector and tile sizes where the generation allows it.
+const std::map<std::string, std::string> kShapes = {
+    {"4", "rwkv4:L4,C256,F600,V601"},      {"4a", "rwkv4a:L4,C256,F600,V601,tiny40"},
+    {"5.0", "rwkv5.0:L4,C256,F600,V601,N32"}, {"5.1", "rwkv5.1:L4,C256,F600,V601,N32"},
+    {"5.2", "rwkv5.2:L4,C256,V601"},       {"6", "rwkv6:L4,C256,V601,mix24,decay40"},
+    {"7", "rwkv7:L4,C256,V601,w40,a24,v20,g72"},
+};
+
+using Param = std::tuple<std::string, DType, std::string>;  // generation, weights, backend
+
+std::string param_name(const testing::TestParamInfo<Param>& p) {
+  std::string name = "rwkv" + std::get<0>(p.param) + "_" + std::string(name_of(std::get<1>(p.param))) + "_on_" + std::get<2>(p.param);
+  for (char& c : name) c = c == '.' ? '_' : c;
+  return name;
+}
+
+class Modes : public testing::TestWithParam<Param> {
+ protected:
+  void SetUp() override {
+    const std::string reason = missing(std::get<2>(GetParam()));
+    if (!reason.empty()) GTEST_SKIP() << reason;
+  }
+  static std::shared_ptr<Engine> engine(EngineSpec spec = {}) {
+    spec.backend = std::get<2>(GetParam());
+    return engine_for_shape(kShapes.at(std::get<0>(GetParam())), std::get<1>(GetParam()), spec);
+  }
+};
+
+TEST_P(Modes, EveryCutGivesTheSameBits) {
+  const auto e = engine();
+  const Tokens tokens = some_tokens(60, e->info().dims.V, 7);
+  const Pass whole = run_whole(*e, tokens);
+  EXPECT_EQ(difference(run_step_by_step(*e, tokens), whole), "") << "token by token";
+  Random random(11);
+  for (int i = 0; i < 4; ++i) {
+    std::vector<std::size_t> cuts;
+    for (std::size_t n = 0; n < tokens.size(); n += cuts.back()) cuts.push_back(static_cast<std::size_t>(1 + random.below(i == 0 ? 4 : 40)));
+    EXPECT_EQ(difference(run_in_cuts(*e, tokens, cuts), whole), "") << "random cuts " << i;
+  }
+  EXPECT_EQ(difference(run_whole(*engine({.chunk_rows = 13}), tokens), whole), "") << "cut by the engine";
+}
+
+TEST_P(Modes, EveryNumberOfThreadsGivesTheSameBits) {
+  const auto one = engine({.threads = 1});
+  const Tokens tokens = some_tokens(25, one->info().dims.V, 8);
+  const Pass expected = run_whole(*one, tokens), steps = run_step_by_step(*one, tokens);
+  EXPECT_EQ(difference(steps, expected), "");
+  for (const int threads : {2, 3}) {
+    const auto e = engine({.threads = threads});
+    EXPECT_EQ(difference(run_whole(*e, tokens), expected), "") << threads << " threads";
+    EXPECT_EQ(difference(run_step_by_step(*e, tokens), expected), "") << threads << " threads, token by token";
+  }
+}
+
+TEST_P(Modes, PackedSequencesGiveTheSameBitsAsEachAlone) {
+  const auto e = engine();
+  const std::vector<std::size_t> lengths = {1, 17, 5, 0, 34, 1, 2, 9};
+  std::vector<Tokens> prompts;
+  std::vector<Pass> alone;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    prompts.push_back(some_tokens(lengths[i], e->info().dims.V, 100 + i));
+    alone.push_back(run_whole(*e, prompts.back()));
+  }
+  for (const int chunk : {1000, 30}) {
+    const auto packed = engine({.chunk_rows = chunk});
+    std::vector<Session> sessions;
+    std::vector<Work> work;
+    for (std::size_t i = 0; i < prompts.size(); ++i) sessions.push_back(packed->session());
+    for (std::size_t i = 0; i < prompts.size(); ++i) work.push_back({.session = &sessions[i], .tokens = prompts[i], .want = Logits::kAll});
+    packed->run(work);
+    for (std::size_t i = 0; i < work.size(); ++i) {
+      const Pass pass{{work[i].logits.begin(), work[i].logits.end()}, sessions[i].state()};
+      EXPECT_EQ(difference(pass, alone[i]), "") << "sequence " << i << " of " << lengths[i] << " tokens, pieces of " << chunk << " rows";
+    }
+  }
+}
+
+// Share of the spread of the logits. Measured on these models: at most 6e-6.
+constexpr double kF32Tolerance = 2e-5;
+
+TEST_P(Modes, StayNearTheReferenceInDoublePrecision) {
+  const auto e = engine();
+  const auto exact = engine_for_shape(kShapes.at(std::get<0>(GetParam())), std::get<1>(GetParam()), {.backend = "ref_f64"});
+  const Tokens tokens = some_tokens(16, e->info().dims.V, 9);
+  const Pass expected = run_whole(*exact, tokens);
+  const double share = largest_difference(run_whole(*e, tokens).logits, expected.logits) / spread(expected.logits);
+  EXPECT_LE(share, kF32Tolerance);
+  std::printf("largest difference %.2g of the spread\n", share);
+}
+
+std::vector<std::string> generation_names() {
+  std::vector<std::string> names;
+  for (const Generation& g : generations()) names.emplace_back(g.name);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Random, Modes,
+                         testing::Combine(testing::ValuesIn(generation_names()), testing::Values(DType::kF32, DType::kF16, DType::kBF16),
+                                          testing::ValuesIn(cpu_backends())),
+                         param_name);
+
+}  // namespace
+}  // namespace prwkv::test

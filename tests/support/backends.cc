@@ -1,0 +1,51 @@
+#include "support/backends.h"
+
+#include "backend/ref/array.h"
+#include "support/fake_backend.h"
+
+namespace prwkv::test {
+
+const std::vector<std::string>& cpu_backends() {
+  static const std::vector<std::string> names = {"cpu_scalar", "cpu_avx2", "cpu_avx512"};
+  return names;
+}
+
+const std::vector<std::string>& f32_backends() {
+  static const std::vector<std::string> names = {"cpu_scalar", "cpu_avx2", "cpu_avx512", "fake",
+                                                 "ref_f32"};
+  return names;
+}
+
+MadeBackend make_backend_under_test(const std::string& name, int threads) {
+  if (name == "fake") return {std::make_unique<FakeBackend>(DType::kF32), {}};
+  if (name == "fake_f64") return {std::make_unique<FakeBackend>(DType::kF64), {}};
+  if (name == "ref_f32") return {std::make_unique<RefBackend>(DType::kF32), {}};
+  if (name == "ref_f64") return {std::make_unique<RefBackend>(DType::kF64), {}};
+  const std::string isa = name.substr(name.find('_') + 1);
+  try {
+    return {make_backend({.name = "cpu", .threads = threads, .isa = isa}), {}};
+  } catch (const Error& e) {
+    // Another processor family has other instruction sets; a broken scalar backend is no reason to skip.
+    if (isa == "scalar") throw;
+    return {nullptr, e.what()};
+  }
+}
+
+std::vector<double> download(Backend& backend, const Tensor& t) {
+  std::vector<std::byte> bytes(t.bytes() + 1);
+  backend.download(bytes.data(), t);
+  Tensor host = t;
+  host.data = bytes.data();
+  std::vector<double> values(static_cast<std::size_t>(t.numel()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = ref::load(host, static_cast<std::int64_t>(i));
+  }
+  return values;
+}
+
+std::vector<float> download_f32(Backend& backend, const Tensor& t) {
+  const std::vector<double> values = download(backend, t);
+  return {values.begin(), values.end()};
+}
+
+}  // namespace prwkv::test

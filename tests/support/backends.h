@@ -1,0 +1,28 @@
+/// The backends that every test of the engine runs on, by name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace prwkv::test {
+
+/// "cpu_scalar", "cpu_avx2", "cpu_avx512", "fake", "ref_f32": f32 activations.
+const std::vector<std::string>& f32_backends();
+/// Those of them that are the CPU backend.
+const std::vector<std::string>& cpu_backends();
+
+/// Also "ref_f64" and "fake_f64". The backend is absent where this machine cannot run it, and `reason` says why.
+struct MadeBackend {
+  std::unique_ptr<Backend> backend;
+  std::string reason;
+};
+MadeBackend make_backend_under_test(const std::string& name, int threads = 2);
+
+/// Bytes of a tensor as doubles, whatever its float type; waits for the backend.
+std::vector<double> download(Backend& backend, const Tensor& t);
+std::vector<float> download_f32(Backend& backend, const Tensor& t);
+
+}  // namespace prwkv::test
