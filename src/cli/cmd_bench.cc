@@ -248,7 +248,7 @@ void add_bench(CLI::App& app) {
   auto o = std::make_shared<BenchOptions>();
   CLI::App* cmd = app.add_subcommand("bench", "Measure speed against the limits of this machine");
   cmd->footer(fmt::format(
-      "\nThe limits are measured between the runs: reading 1 GiB, and f32 multiply-adds in "
+      "The limits are measured between the runs: reading 1 GiB, and f32 multiply-adds in "
       "registers; the best\n"
       "of each counts. Speeds are medians, after one round that does not count; the backend is "
       "cpu.\n"
@@ -264,7 +264,7 @@ void add_bench(CLI::App& app) {
       "share}}.\n"
       "Shapes: {}, or sizes (see prwkv make-random --help).",
       fmt::join(model_shape_names(), " ")));
-  auto* model = cmd->add_option("model", o->model,
+  auto* model = cmd->add_option("MODEL", o->model,
                                 "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
                     ->type_name("FILE");
   cmd->add_option("--random-weights", o->random_weights,

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/help.h"
 
 namespace prwkv::cli {
 namespace {
@@ -25,19 +26,6 @@ struct Command {
   std::vector<Command> commands;
 };
 
-/// "NAME:{cpu,ref}" -> cpu, ref
-std::vector<std::string> choices_in(const std::string& type) {
-  std::vector<std::string> choices;
-  const std::size_t begin = type.find('{'), end = type.find('}');
-  if (begin == type.npos || end == type.npos) return choices;
-  for (std::size_t at = begin + 1; at < end;) {
-    const std::size_t comma = std::min(type.find(',', at), end);
-    choices.push_back(type.substr(at, comma - at));
-    at = comma + 1;
-  }
-  return choices;
-}
-
 Command describe(const CLI::App& app, std::vector<std::string> path) {
   path.push_back(app.get_name());
   Command c{.path = path,
@@ -49,13 +37,12 @@ Command describe(const CLI::App& app, std::vector<std::string> path) {
     Argument a{.names = {}, .help = option->get_description(), .choices = {}};
     for (const std::string& name : option->get_snames()) a.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) a.names.push_back("--" + name);
-    const std::string type = option->get_type_name();
-    a.choices = choices_in(type);
+    const std::string type = type_of(*option);
+    a.choices = choices_of(*option);
     if (option->get_items_expected_max() > 0) {
-      a.takes = !a.choices.empty() ? Takes::kChoice
-                : type.starts_with("FILE") || type.starts_with("OUT") || type.starts_with("VOCAB")
-                    ? Takes::kFile
-                    : Takes::kOther;
+      a.takes = !a.choices.empty()                                   ? Takes::kChoice
+                : type == "FILE" || type == "OUT" || type == "VOCAB" ? Takes::kFile
+                                                                     : Takes::kOther;
     }
     (a.names.empty() ? c.positionals : c.options).push_back(std::move(a));
   }
@@ -245,10 +232,10 @@ void add_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   CLI::App* cmd = app.add_subcommand("completion", "Print a completion script for a shell");
   cmd->footer(
-      "\n  bash  echo 'source <(prwkv completion bash)' >> ~/.bashrc\n"
+      "  bash  echo 'source <(prwkv completion bash)' >> ~/.bashrc\n"
       "  zsh   echo 'source <(prwkv completion zsh)' >> ~/.zshrc      (after compinit)\n"
       "  fish  prwkv completion fish > ~/.config/fish/completions/prwkv.fish");
-  cmd->add_option("shell", *shell, "bash, zsh or fish")
+  cmd->add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->type_name("SHELL");

@@ -36,9 +36,9 @@ void add_detokenize(CLI::App& app) {
   auto o = std::make_shared<DetokenizeOptions>();
   CLI::App* cmd = app.add_subcommand("detokenize", "Turn token ids back into text");
   cmd->footer(
-      "\nJSON: {\"text\": ...}. Bytes that are no UTF-8, as when ids cut a character, become "
+      "JSON: {\"text\": ...}. Bytes that are no UTF-8, as when ids cut a character, become "
       "U+FFFD.");
-  cmd->add_option("ids", o->ids,
+  cmd->add_option("IDS", o->ids,
                   "Ids, as in 34,105,110; without them, or with '-', standard input is read")
       ->type_name("IDS");
   cmd->add_option("--vocab", o->vocab, kVocabHelp)->capture_default_str()->type_name("VOCAB");

@@ -175,7 +175,7 @@ void add_generate(CLI::App& app) {
   CLI::App* cmd =
       app.add_subcommand("generate", "Continue a prompt and print the text as it is produced");
   cmd->footer(
-      "\nOnly the continuation is printed, not the prompt. Without a prompt, the text starts from "
+      "Only the continuation is printed, not the prompt. Without a prompt, the text starts from "
       "nothing.\n"
       "A session file (--state-out) has everything needed to go on as if never stopped: the "
       "model's state,\n"

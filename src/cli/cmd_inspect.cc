@@ -280,7 +280,7 @@ void add_inspect(CLI::App& app) {
   auto o = std::make_shared<InspectOptions>();
   CLI::App* cmd = app.add_subcommand("inspect", "Show what is in a weight file, of RWKV or not");
   cmd->footer(
-      "\nThe format is told by the content, whatever the file is called. A file that holds no RWKV "
+      "The format is told by the content, whatever the file is called. A file that holds no RWKV "
       "this version\n"
       "knows has the generation 'unknown' and is no error. Blocks that are alike share a line.\n"
       "JSON: format, path, generation, n_layer, n_embd, n_att, n_ffn, n_vocab, n_head, head_size, "
@@ -289,7 +289,7 @@ void add_inspect(CLI::App& app) {
       "dtype, shape,\n"
       "bytes}]; null where nothing is known. With --tensor: name, dtype, shape, values in "
       "row-major order.");
-  cmd->add_option("file", o->file, "Weight file (.pth, .safetensors, .bin)")
+  cmd->add_option("FILE", o->file, "Weight file (.pth, .safetensors, .bin)")
       ->required()
       ->type_name("FILE");
   cmd->add_option("--tensor", o->tensor, "Show this tensor's values")->type_name("NAME");

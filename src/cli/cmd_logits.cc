@@ -110,7 +110,7 @@ void add_logits(CLI::App& app) {
   CLI::App* cmd =
       app.add_subcommand("logits", "Print what a model says about the token after some tokens");
   cmd->footer(
-      "\nJSON: {\"logits\": [...]} of the last token, with --all one list a token. The numbers are "
+      "JSON: {\"logits\": [...]} of the last token, with --all one list a token. The numbers are "
       "the shortest\n"
       "that read back as the same f32 (or f64); what JSON cannot say is \"nan\", \"inf\" or "
       "\"-inf\".");

@@ -64,7 +64,7 @@ void add_make_random(CLI::App& app) {
   CLI::App* cmd =
       app.add_subcommand("make-random", "Write a model of a real shape with random weights");
   cmd->footer(fmt::format(
-      "\nSuch a model generates noise, at the speed and in the memory of the real one.\n"
+      "Such a model generates noise, at the speed and in the memory of the real one.\n"
       "Shapes: {}\n"
       "or sizes, as in rwkv7:L2,C128,F512,V1000,N64: layers and channels, then optionally A "
       "attention\n"
@@ -73,10 +73,10 @@ void add_make_random(CLI::App& app) {
       "4a: tiny). Generations: 4, 4a, 5.0, 5.1, 5.2, 6, 7. The same shape, type and seed give the "
       "same file.",
       fmt::join(model_shape_names(), " ")));
-  cmd->add_option("shape", o->shape, "Shape of the model, e.g. rwkv7:0.4b")
+  cmd->add_option("SHAPE", o->shape, "Shape of the model, e.g. rwkv7:0.4b")
       ->required()
       ->type_name("SHAPE");
-  cmd->add_option("out", o->path, "File to write (safetensors with BlinkDL's names)")
+  cmd->add_option("OUT", o->path, "File to write (safetensors with BlinkDL's names)")
       ->required()
       ->type_name("OUT");
   cmd->add_option("--dtype", o->dtype, "Type of all tensors")

@@ -100,13 +100,13 @@ void add_perplexity(CLI::App& app) {
   auto o = std::make_shared<PerplexityOptions>();
   CLI::App* cmd = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
   cmd->footer(
-      "\nJSON: {\"tokens\", \"nll\": nats a token, \"ppl\": e^nll, \"bits_per_byte\": comparable "
+      "JSON: {\"tokens\", \"nll\": nats a token, \"ppl\": e^nll, \"bits_per_byte\": comparable "
       "between\n"
       "vocabularies, \"nll_total\", \"bytes\"}. The first token is predicted from end-of-text (id "
       "0). The text is\n"
       "one document; memory does not grow with it beyond the text and its token ids.");
   add_model_options(*cmd, o->model);
-  cmd->add_option("file", o->file, "Text file; '-' reads standard input")->type_name("FILE");
+  cmd->add_option("FILE", o->file, "Text file; '-' reads standard input")->type_name("FILE");
   cmd->add_flag("--json", o->json, "Print JSON");
   cmd->add_flag("--progress", o->progress.force, "Show progress even without a terminal");
   cmd->add_flag("-q,--quiet", o->progress.quiet, "No progress and no statistics");

@@ -183,13 +183,13 @@ void add_state(CLI::App& app) {
   CLI::App* state = app.add_subcommand("state", "Make, show, compare and average recurrent states");
   state->require_subcommand(1);
   state->footer(
-      "\nA state is everything a model remembers of a text, in a file of fixed size: "
+      "A state is everything a model remembers of a text, in a file of fixed size: "
       "docs/state_format.md.");
 
   auto make = std::make_shared<MakeOptions>();
   CLI::App* cmd = state->add_subcommand("make", "Read a prompt and save the state behind it");
   cmd->footer(
-      "\n'prwkv generate MODEL --state-in FILE' goes on from there at once, however long the "
+      "'prwkv generate MODEL --state-in FILE' goes on from there at once, however long the "
       "prompt was.");
   add_model_options(*cmd, make->model);
   add_prompt_options(*cmd, make->prompt, "Text to read");
@@ -200,21 +200,21 @@ void add_state(CLI::App& app) {
 
   auto show = std::make_shared<ShowOptions>();
   cmd = state->add_subcommand("show", "Show what a state file has");
-  cmd->add_option("file", show->file, "State file")->required()->type_name("FILE");
+  cmd->add_option("FILE", show->file, "State file")->required()->type_name("FILE");
   cmd->add_flag("--json", show->json, "Print JSON");
   cmd->callback([show] { run_show(*show); });
 
   auto both = std::make_shared<CompareOptions>();
   cmd = state->add_subcommand("compare", "Show how far two states of one model's sizes are apart");
-  cmd->add_option("a", both->a, "State file")->required()->type_name("FILE");
-  cmd->add_option("b", both->b, "State file")->required()->type_name("FILE");
+  cmd->add_option("A", both->a, "State file")->required()->type_name("FILE");
+  cmd->add_option("B", both->b, "State file")->required()->type_name("FILE");
   cmd->add_flag("--json", both->json, "Print JSON");
   cmd->callback([both] { run_compare(*both); });
 
   auto mean = std::make_shared<AverageOptions>();
   cmd = state->add_subcommand("average", "Average states of one model, element by element");
-  cmd->footer("\nThe average has no logits: give 'prwkv generate' a prompt with it.");
-  cmd->add_option("files", mean->files, "State files")->required()->type_name("FILE");
+  cmd->footer("The average has no logits: give 'prwkv generate' a prompt with it.");
+  cmd->add_option("FILES", mean->files, "State files")->required()->type_name("FILE");
   cmd->add_option("-o,--out", mean->out, "File to write")->required()->type_name("FILE");
   cmd->add_option("--weights", mean->weights, "One number a state, as in 2,1,1 (default: equal)")
       ->delimiter(',')

@@ -36,9 +36,9 @@ void run_tokenize(const TokenizeOptions& o) {
 void add_tokenize(CLI::App& app) {
   auto o = std::make_shared<TokenizeOptions>();
   CLI::App* cmd = app.add_subcommand("tokenize", "Turn text into token ids");
-  cmd->footer("\nJSON: {\"ids\": [...]}. A text that begins with '-' goes behind '--'.");
+  cmd->footer("JSON: {\"ids\": [...]}. A text that begins with '-' goes behind '--'.");
   auto* text = cmd->add_option_function<std::string>(
-      "text", [o](const std::string& given) { o->text = given; },
+      "TEXT", [o](const std::string& given) { o->text = given; },
       "Text; without it, or with '-', standard input is read");
   cmd->add_option("-f,--file", o->file, "Read the text from a file")
       ->type_name("FILE")

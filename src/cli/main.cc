@@ -8,12 +8,13 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/help.h"
 
 namespace prwkv::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
-Results go to standard output, progress and statistics to standard error.
+constexpr const char* kFooter =
+    R"(Results go to standard output, progress and statistics to standard error.
 
 Exit codes
   0  done                              4  well-formed, but not supported
@@ -33,7 +34,7 @@ int run(int argc, char** argv) {
   CLI::App app("prwkv: runs every generation of RWKV language models", "prwkv");
   app.set_version_flag("--version", "prwkv " PRWKV_VERSION, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
-  app.get_formatter()->column_width(34);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
   app.footer(kFooter);
   add_generate(app);

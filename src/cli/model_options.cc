@@ -45,7 +45,7 @@ std::shared_ptr<Engine> ModelOptions::open(const std::string& command) const {
 
 void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab) {
   command
-      .add_option("model", o.model, "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
+      .add_option("MODEL", o.model, "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
       ->type_name("FILE");
   const std::string group = "Model";
   command.add_option("--backend", o.backend, "cpu: threads and SIMD; ref: the slow specification")

@@ -89,8 +89,9 @@ std::vector<std::int32_t> parse_ids(std::string_view text) {
     std::int32_t id = 0;
     const auto [p, error] = std::from_chars(item.data(), item.data() + item.size(), id);
     if (error != std::errc{} || p != item.data() + item.size() || id < 0) {
-      throw Error(Code::kInvalidArgument, "a token id makes no sense",
-                  {.expected = "numbers such as 34,105,110", .found = one_line(item.substr(0, 40))});
+      throw Error(
+          Code::kInvalidArgument, "a token id makes no sense",
+          {.expected = "numbers such as 34,105,110", .found = one_line(item.substr(0, 40))});
     }
     ids.push_back(id);
     text.remove_prefix(item.size());

@@ -48,35 +48,42 @@ TEST_P(BrokenFile, IsRefusedWithItsMessage) {
   EXPECT_EQ(first_line(error), std::string("bad: ") + GetParam().message) << error;
 }
 
-#define BYTES(literal) to_bytes(std::string_view(literal, sizeof literal - 1))
+/// The characters of a literal, NUL bytes included.
+template <std::size_t N>
+Bytes literal(const char (&text)[N]) {
+  return to_bytes({text, N - 1});
+}
 
 const Broken kUnknown[] = {
     {"empty", [] { return Bytes{}; }, "is empty"},
-    {"one_byte", [] { return BYTES("P"); }, "is no weight file of a known format"},
+    {"one_byte", [] { return literal("P"); }, "is no weight file of a known format"},
     {"zeros", [] { return Bytes(4096); }, "is no weight file of a known format"},
-    {"gguf", [] { return BYTES("GGUF\3\0\0\0\0\0\0\0\0\0\0\0"); }, "is a GGUF file"},
+    {"gguf", [] { return literal("GGUF\3\0\0\0\0\0\0\0\0\0\0\0"); }, "is a GGUF file"},
     {"legacy_torch",
-     [] { return BYTES("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."); },
+     [] { return literal("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."); },
      "is a PyTorch file in the format from before version 1.6"},
     {"bare_pickle",
      [] {
-       return BYTES(
+       return literal(
            "\x80\x04\x95\x0b\0\0\0\0\0\0\0\x8c\x01"
            "a\x94.");
      },
      "is a bare Python pickle, not a model"},
     {"lfs_pointer",
-     [] { return BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n"); },
+     [] {
+       return literal("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n");
+     },
      "is a Git LFS pointer, not the model that it points to"},
-    {"html", [] { return BYTES("<!DOCTYPE html><html><head>"); }, "is a web page, not a model"},
-    {"html_lower_case", [] { return BYTES("<!doctype html>\n<html>"); },
+    {"html", [] { return literal("<!DOCTYPE html><html><head>"); }, "is a web page, not a model"},
+    {"html_lower_case", [] { return literal("<!doctype html>\n<html>"); },
      "is a web page, not a model"},
-    {"html_without_doctype", [] { return BYTES("<html lang=\"en\">"); },
+    {"html_without_doctype", [] { return literal("<html lang=\"en\">"); },
      "is a web page, not a model"},
-    {"xml", [] { return BYTES("<?xml version=\"1.0\"?><Error>"); }, "is an XML text, not a model"},
-    {"index_json", [] { return BYTES("{\"metadata\": {\"total_size\": 1}}"); },
+    {"xml", [] { return literal("<?xml version=\"1.0\"?><Error>"); },
+     "is an XML text, not a model"},
+    {"index_json", [] { return literal("{\"metadata\": {\"total_size\": 1}}"); },
      "is a JSON text, not a model"},
-    {"gzip", [] { return BYTES("\x1f\x8b\x08\0\0\0\0\0\0\x03"); }, "is a gzip archive"},
+    {"gzip", [] { return literal("\x1f\x8b\x08\0\0\0\0\0\0\x03"); }, "is a gzip archive"},
     {"empty_zip", [] { return build_zip({}); }, "is an empty zip archive"},
 };
 
@@ -269,7 +276,7 @@ const Broken kSafetensors[] = {
 };
 
 const Broken kRwkvCpp[] = {
-    {"cpp_magic_only", [] { return BYTES("fmgg"); }, "the header is cut off"},
+    {"cpp_magic_only", [] { return literal("fmgg"); }, "the header is cut off"},
     {"cpp_header_cut",
      [] {
        auto b = valid_rwkvcpp();

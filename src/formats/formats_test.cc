@@ -248,7 +248,7 @@ class LargeFile : public ::testing::Test {
   /// `head`, a hole of `hole` bytes, `tail`: takes a few blocks on the disk.
   std::string write_sparse(const std::string& name, const Bytes& head, std::uint64_t hole,
                            const Bytes& tail) {
-    const std::string path = folder_ / name;
+    std::string path = folder_ / name;
     write_file(path, head);
     if (::truncate(path.c_str(), static_cast<off_t>(head.size() + hole)) != 0) return "";
     std::ofstream(path, std::ios::binary | std::ios::app) << as_text(tail);

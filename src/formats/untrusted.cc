@@ -17,18 +17,6 @@ void ByteCursor::cut_off(std::uint64_t count) const {
                .hint = "an incomplete or damaged file? Fetch it again"});
 }
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kMaxShown = 80;
-  std::string shown = "'";
-  for (const char c : text.substr(0, kMaxShown)) {
-    if (c >= 0x20 && c < 0x7f)
-      shown += c;
-    else
-      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  return shown + (text.size() > kMaxShown ? "...'" : "'");
-}
-
 bool is_printable_ascii(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });

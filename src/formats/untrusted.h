@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/quote.h"
 #include "base/error.h"
 
 namespace prwkv {
@@ -52,8 +53,6 @@ class ByteCursor {
 /// The same bytes as characters.
 std::string_view as_text(std::span<const std::byte> bytes);
 
-/// 'name' for an error message: at most 80 characters, whatever is not printable ASCII as \xNN.
-std::string in_quotes(std::string_view text);
 
 /// False for the empty text, control characters and everything beyond ASCII.
 bool is_printable_ascii(std::string_view text);

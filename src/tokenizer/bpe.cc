@@ -15,7 +15,7 @@
 #include "tokenizer/byte_trie.h"
 #include "tokenizer/gpt2_words.h"
 #include "tokenizer/merges.h"
-#include "tokenizer/quote.h"
+#include "base/quote.h"
 #include "tokenizer/token_bytes.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/utf8.h"

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "tokenizer/byte_trie.h"
-#include "tokenizer/quote.h"
+#include "base/quote.h"
 #include "tokenizer/token_bytes.h"
 #include "tokenizer/utf8.h"
 

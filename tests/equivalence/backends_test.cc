@@ -2,10 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <csignal>
-
 #include "backend/arena.h"
 #include "backend/cpu/cpu_backend.h"
+#include "support/backends.h"
 #include "support/fake_backend.h"
 #include "support/op_tensors.h"
 
@@ -94,13 +93,12 @@ TEST_F(Device, RefusesMemoryOfTheHost) {
   EXPECT_THROW(fake.zero(a.reshaped({4}).rows(2, 2000)), Error);
 }
 
-using DeviceDeathTest = Device;
-
-TEST_F(DeviceDeathTest, MemoryCannotBeTouchedOutsideKernels) {
+TEST_F(Device, MemoryCannotBeTouchedOutsideKernels) {
+  EXPECT_FALSE(is_readable(a.data));
   fake.zero(a);
   fake.sync();
-  EXPECT_EXIT((void)*static_cast<volatile float*>(a.data), testing::KilledBySignal(SIGSEGV), "");
-  EXPECT_EXIT(*static_cast<volatile float*>(a.data) = 1, testing::KilledBySignal(SIGSEGV), "");
+  EXPECT_FALSE(is_readable(a.data));
+  EXPECT_TRUE(is_readable(&fake));
 }
 
 TEST(Arena, YieldsTheSameAddressesAfterEveryRewind) {

@@ -2,9 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <cstring>
 #include <map>
 #include <set>
@@ -189,8 +187,7 @@ TEST_P(Design, TwoLayersAtATimeGiveTheSameBits) {
     EXPECT_EQ(source.most_open, 2);
     EXPECT_EQ(difference(run_step_by_step(*e, tokens), expected), "");
     EXPECT_EQ(source.acquired.size(), 5 * (1 + tokens.size()));
-    EXPECT_EXIT((void)*static_cast<const volatile char*>(source.memory(2)), testing::KilledBySignal(SIGSEGV), "")
-        << "the test proves nothing";
+    EXPECT_FALSE(is_readable(source.memory(2))) << "the test proves nothing";
     e->use_layers(nullptr);
   }
 }

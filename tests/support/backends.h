@@ -21,6 +21,9 @@ struct MadeBackend {
 };
 MadeBackend make_backend_under_test(const std::string& name, int threads = 2);
 
+/// Whether this process may read the byte at `address`, found out without a crash.
+bool is_readable(const void* address);
+
 /// Bytes of a tensor as doubles, whatever its float type; waits for the backend.
 std::vector<double> download(Backend& backend, const Tensor& t);
 std::vector<float> download_f32(Backend& backend, const Tensor& t);

@@ -1,0 +1,13 @@
+/// Pieces of hostile files as error messages may show them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace prwkv {
+
+/// 'text': at most 80 characters of it, whatever is not printable ASCII as \xHH, so that no file can
+/// send control characters to a terminal.
+std::string in_quotes(std::string_view text);
+
+}  // namespace prwkv
