@@ -1,34 +1,88 @@
-#!/bin/sh
-# Proves that one binary is safe on every x86-64 processor: no instruction beyond the baseline outside the files that
-# are compiled for a wider instruction set, and nothing in those files that the linker could hand to others.
+#!/usr/bin/env bash
+# Checks that one binary can serve every x86-64 processor: instructions beyond the baseline stand in
+# the objects of src/backend/cpu/isa_*.cc and nowhere else, and these objects define no function that
+# the linker could take for another file.
 #
-#   tools/check_isa.sh BUILD_DIRECTORY        a release build
-set -eu
-build=${1:?usage: check_isa.sh BUILD_DIRECTORY}
-objects=$(find "$build/src" -name '*.o' ! -name '*_test.cc.o' ! -name '*_bench.cc.o' | sort)
-[ -n "$objects" ] || { echo "no objects under $build/src" >&2; exit 2; }
-bad=0
-checked=0
-for object in $objects; do
-  checked=$((checked + 1))
-  case $object in
-    *isa_avx2.cc.o | *isa_avx512.cc.o)
-      # A weak symbol is merged with the same function of another file; here that file would get wide instructions.
-      isa=$(basename "$object" .cc.o)
-      shared=$(nm -C --defined-only "$object" | awk '$2 == "W"' | grep -v "prwkv::$isa::" || true)
-      if [ -n "$shared" ]; then
-        printf '%s: symbols that other files may share:\n%s\n' "$object" "$shared"
-        bad=1
-      fi
-      ;;
-    *)
-      wide=$(objdump -d --no-show-raw-insn "$object" | grep -E '%[yz]mm[0-9]|%k[1-7][^a-z]|\sv[a-z0-9]+(ss|sd|ps|pd)\s' | head -3 || true)
-      if [ -n "$wide" ]; then
-        printf '%s: instructions beyond the baseline:\n%s\n' "$object" "$wide"
-        bad=1
-      fi
-      ;;
+#   * VEX- and EVEX-encoded instructions and %ymm, %zmm, %k registers only in isa_avx2 and isa_avx512,
+#     %zmm and %k only in isa_avx512
+#   * a weak function (template or inline, merged by the linker with others of its name) in an isa
+#     object belongs to that instruction set's own namespace
+#
+# Usage: check_isa.sh BUILD_DIRECTORY | --self-test
+# Prints every offender; the exit status is 1 if there is any, 2 if there was nothing to look at.
+set -euo pipefail
+
+# Prints the functions of an object that use what the expression describes, with one example each.
+uses() {
+  objdump -d --no-show-raw-insn "$1" | awk -v wanted="$2" '
+    /^[0-9a-f]+ <.*>:$/ { name = $2; next }
+    $0 ~ wanted && !(name in seen) { seen[name] = 1; sub(/^ *[0-9a-f]+:[ \t]*/, ""); print name " " $0 }'
+}
+
+check_object() {
+  local object=$1 file bad isa
+  file=$(basename "$object")
+  case $file in
+    isa_avx512.cc.o) isa=isa_avx512 bad='' ;;
+    isa_avx2.cc.o) isa=isa_avx2 bad='%(zmm[0-9]|k[0-7])' ;;
+    isa_*.cc.o) isa=${file%.cc.o} bad='%([yz]mm[0-9]|k[0-7])|\tv[a-z]' ;;
+    *) isa='' bad='%([yz]mm[0-9]|k[0-7])|\tv[a-z]' ;;
   esac
-done
-[ $bad -eq 0 ] && echo "$checked object files: ok"
-exit $bad
+  if [[ -n $bad ]]; then
+    uses "$object" "$bad" | sed "s|^|$object: instruction beyond its set: |" | c++filt
+  fi
+  if [[ -n $isa ]]; then
+    # W and u: weak functions and unique globals. V is data, e.g. references to the personality routine.
+    nm --defined-only "$object" | awk -v own="^_ZT?[TZ]?Z?NK?5prwkv${#isa}$isa" \
+      '$2 ~ /^[Wu]$/ && $3 !~ own { print $3 }' | sed "s|^|$object: may be linked into other files: |" | c++filt
+  fi
+}
+
+check() {
+  local object objects offenders
+  objects=$(find "$1/src" -name '*.o' 2>/dev/null | sort || true)
+  if ! grep -q '/isa_avx2\.cc\.o$' <<<"$objects"; then
+    echo "check_isa.sh: no objects of a build for x86-64 in $1/src" >&2
+    return 2
+  fi
+  offenders=$(while read -r object; do check_object "$object"; done <<<"$objects")
+  if [[ -n $offenders ]]; then
+    echo "$offenders"
+    return 1
+  fi
+  echo "$(wc -l <<<"$objects") objects: ok"
+}
+
+# The check must find what it looks for.
+self_test() {
+  local status=0 found
+  folder=$(mktemp -d)  # seen by the trap, which runs after this function
+  trap 'rm -rf "$folder"' EXIT
+  mkdir "$folder/src"
+  compile() { "${CXX:-g++}" -x c++ -O2 -std=c++20 "${@:2}" -c - -o "$folder/src/$1"; }
+  compile plain.cc.o <<<'float twice(float x) { return 2 * x; }'
+  compile isa_avx2.cc.o -mavx2 <<<'namespace prwkv::isa_avx2 { template <class T> [[gnu::noipa]] T f(T x) { return x * x; } }
+    float g(float x) { return prwkv::isa_avx2::f(x); }'
+  check "$folder" >/dev/null || { echo "a clean tree is refused"; status=1; }
+  expect() {
+    found=$(check "$folder") && { echo "not found: $1"; status=1; }
+    grep -q "$1" <<<"$found" || { echo "expected '$1', but: $found"; status=1; }
+  }
+  compile stray.cc.o -mavx2 <<<'float thrice(float x) { return 3 * x; }'
+  expect 'stray.cc.o: instruction beyond its set: <thrice(float)>'
+  rm "$folder/src/stray.cc.o"
+  compile isa_avx2.cc.o -mavx512f <<<'#include <immintrin.h>
+    __m512 wide(__m512 x) { return _mm512_add_ps(x, x); }'
+  expect 'isa_avx2.cc.o: instruction beyond its set: <wide'
+  compile isa_avx2.cc.o -mavx2 <<<'struct Shared { [[gnu::noipa]] float f(float x) { return x * x; } };
+    float g(float x) { return Shared().f(x); }'
+  expect 'isa_avx2.cc.o: may be linked into other files: Shared::f(float)'
+  [[ $status == 0 ]] && echo "self-test: ok"
+  return $status
+}
+
+case ${1:-} in
+  --self-test) self_test ;;
+  '' | -*) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
+  *) check "$1" ;;
+esac

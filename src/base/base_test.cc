@@ -25,6 +25,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/memory.h"
+#include "base/quote.h"
 #include "base/test_folder.h"
 #include "base/thread_pool.h"
 
@@ -82,6 +83,12 @@ TEST(Error, EveryCodeHasANameOfItsOwn) {
     names.insert(name_of(code));
   EXPECT_EQ(names.size(), 8u);
   EXPECT_EQ(name_of(Code::kOutOfMemory), "out_of_memory");
+}
+
+TEST(Quote, EscapesWhateverIsNotPrintable) {
+  EXPECT_EQ(in_quotes("emb.weight"), "'emb.weight'");
+  EXPECT_EQ(in_quotes(std::string_view("a\0\n\x1b\x7f\xff", 6)), R"('a\x00\x0a\x1b\x7f\xff')");
+  EXPECT_EQ(in_quotes(std::string(81, 'x')), "'" + std::string(80, 'x') + "...'");
 }
 
 TEST(Hash, MatchesPublishedXxh3Values) {

@@ -438,12 +438,6 @@ TEST(SafetensorsWriter, RefusesImpossibleDeclarations) {
   EXPECT_EQ(folder.files(), 0);
 }
 
-TEST(Untrusted, QuotesWhateverItIsGiven) {
-  EXPECT_EQ(in_quotes("emb.weight"), "'emb.weight'");
-  EXPECT_EQ(in_quotes(std::string_view("a\0\n\x1b\x7f\xff", 6)), R"('a\x00\x0a\x1b\x7f\xff')");
-  EXPECT_EQ(in_quotes(std::string(81, 'x')), "'" + std::string(80, 'x') + "...'");
-}
-
 std::string reference_folder() {
   const char* const shared = std::getenv("PRWKV_SHARED");
   return (shared != nullptr ? std::string(shared) : std::string(PRWKV_SOURCE_DIR) + "/../shared") +

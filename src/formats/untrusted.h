@@ -1,4 +1,4 @@
-/// Reading bytes that nobody vouches for: checked access, and safe quoting of text found in them.
+/// Reading bytes that nobody vouches for. Text found in them goes into messages through in_quotes().
 #pragma once
 
 #include <bit>
@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/quote.h"
 #include "base/error.h"
+#include "base/quote.h"
 
 namespace prwkv {
 
@@ -52,7 +52,6 @@ class ByteCursor {
 
 /// The same bytes as characters.
 std::string_view as_text(std::span<const std::byte> bytes);
-
 
 /// False for the empty text, control characters and everything beyond ASCII.
 bool is_printable_ascii(std::string_view text);

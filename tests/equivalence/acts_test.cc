@@ -13,9 +13,9 @@ struct NamedAct {
   Act act;
 };
 constexpr NamedAct kActs[] = {
-    {"none", Act::kNone},       {"sigmoid", Act::kSigmoid}, {"tanh", Act::kTanh},
-    {"silu", Act::kSilu},       {"relu_sq", Act::kReluSq},  {"exp", Act::kExp},
-    {"neg_exp", Act::kNegExp},  {"exp_neg_exp", Act::kExpNegExp}, {"decay7", Act::kDecay7},
+    {"none", Act::kNone},      {"sigmoid", Act::kSigmoid},       {"tanh", Act::kTanh},
+    {"silu", Act::kSilu},      {"relu_sq", Act::kReluSq},        {"exp", Act::kExp},
+    {"neg_exp", Act::kNegExp}, {"exp_neg_exp", Act::kExpNegExp}, {"decay7", Act::kDecay7},
 };
 
 /// 200,000 arguments over all magnitudes, the neighbourhoods of the points where a formula changes, and the extremes.
@@ -28,7 +28,8 @@ std::vector<float> arguments() {
       z.insert(z.end(), {x, -x});
     }
   }
-  for (const float edge : {0.625f, 87.3365448f, 88.3762626f, 88.7228394f, 89.0f, 103.97208f, 104.0f, 0.34657359f}) {
+  for (const float edge :
+       {0.625f, 87.3365448f, 88.3762626f, 88.7228394f, 89.0f, 103.97208f, 104.0f, 0.34657359f}) {
     for (const float sign : {1.0f, -1.0f}) {
       float below = sign * edge, above = below;
       for (int i = 0; i < 50; ++i) {
@@ -38,8 +39,10 @@ std::vector<float> arguments() {
       }
     }
   }
-  constexpr float kMax = std::numeric_limits<float>::max(), kInf = std::numeric_limits<float>::infinity();
-  const float special[] = {0.0f, -0.0f, kMax, -kMax, kInf, -kInf, std::numeric_limits<float>::quiet_NaN()};
+  constexpr float kMax = std::numeric_limits<float>::max(),
+                  kInf = std::numeric_limits<float>::infinity();
+  const float special[] = {
+      0.0f, -0.0f, kMax, -kMax, kInf, -kInf, std::numeric_limits<float>::quiet_NaN()};
   z.insert(z.end(), std::begin(special), std::end(special));
   return z;
 }
@@ -54,7 +57,9 @@ TEST_P(Acts, AreExactToAFewUnitsInTheLastPlace) {
   const auto n = static_cast<std::int64_t>(z.size());
   for (const NamedAct& f : kActs) {
     SCOPED_TRACE(f.name);
-    const SpreadArgs args{data.output({n}), data.fill({n}, [&](std::int64_t i) { return z[static_cast<std::size_t>(i)]; }), f.act};
+    const SpreadArgs args{
+        data.output({n}),
+        data.fill({n}, [&](std::int64_t i) { return z[static_cast<std::size_t>(i)]; }), f.act};
     Placed<SpreadArgs> placed(*made.backend, args, 0);
     made.backend->spread(placed.args);
     const std::vector<double> got = placed.read(args.y);
@@ -69,7 +74,8 @@ TEST_P(Acts, AreExactToAFewUnitsInTheLastPlace) {
       }
       // A result that rounds up to infinity is one unit off the largest number.
       const double value = std::isinf(got[i]) ? std::copysign(0x1p128, got[i]) : got[i];
-      ASSERT_LE(std::abs(value - exact), act_error(f.act, z[i])) << f.name << "(" << z[i] << ") = " << got[i] << ", not " << exact;
+      ASSERT_LE(std::abs(value - exact), act_error(f.act, z[i]))
+          << f.name << "(" << z[i] << ") = " << got[i] << ", not " << exact;
       const double ulps = std::abs(value - exact) / ulp(exact);
       if (std::abs(exact) > 128 * kTiny && ulps > worst) worst = ulps, worst_z = z[i];
     }
@@ -77,7 +83,8 @@ TEST_P(Acts, AreExactToAFewUnitsInTheLastPlace) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Acts, testing::ValuesIn(f32_backends()), [](const auto& p) { return p.param; });
+INSTANTIATE_TEST_SUITE_P(Cpu, Acts, testing::ValuesIn(f32_backends()),
+                         [](const auto& p) { return p.param; });
 
 }  // namespace
 }  // namespace prwkv::test

@@ -1,10 +1,11 @@
 /// What every backend promises beyond its results: nothing is borrowed silently, nothing happens too early.
+#include "support/backends.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "backend/arena.h"
 #include "backend/cpu/cpu_backend.h"
-#include "support/backends.h"
 #include "support/fake_backend.h"
 #include "support/op_tensors.h"
 
@@ -31,13 +32,13 @@ TEST(CpuBackend, InheritsNoOperationFromTheReference) {
 
 TEST(CpuBackend, RefusesToTrainByName) {
   const auto backend = make_backend({.name = "cpu", .threads = 1, .isa = "scalar"});
-#define X(op, Args)                                                    \
-  try {                                                                \
-    backend->op(Args{});                                               \
-    ADD_FAILURE() << #op << " did something";                          \
-  } catch (const Error& e) {                                           \
-    EXPECT_EQ(e.code(), Code::kUnsupported);                           \
-    EXPECT_THAT(e.what(), testing::StartsWith(#op ": ")) << e.what();  \
+#define X(op, Args)                                                   \
+  try {                                                               \
+    backend->op(Args{});                                              \
+    ADD_FAILURE() << #op << " did something";                         \
+  } catch (const Error& e) {                                          \
+    EXPECT_EQ(e.code(), Code::kUnsupported);                          \
+    EXPECT_THAT(e.what(), testing::StartsWith(#op ": ")) << e.what(); \
   }
   PRWKV_BACKWARD_OPS(X)
 #undef X
@@ -45,8 +46,9 @@ TEST(CpuBackend, RefusesToTrainByName) {
 
 TEST(Backends, AreMadeByNameAndRefusedByName) {
   EXPECT_EQ(make_backend({.name = "ref", .dtype = DType::kF64})->activation_dtype(), DType::kF64);
-  for (const BackendOptions& wrong : {BackendOptions{.name = "gpu"}, BackendOptions{.name = "cpu", .isa = "mmx"},
-                                      BackendOptions{.name = "ref", .dtype = DType::kF16}}) {
+  for (const BackendOptions& wrong :
+       {BackendOptions{.name = "gpu"}, BackendOptions{.name = "cpu", .isa = "mmx"},
+        BackendOptions{.name = "ref", .dtype = DType::kF16}}) {
     try {
       (void)make_backend(wrong);
       ADD_FAILURE() << wrong.name << " was made";

@@ -28,12 +28,17 @@ struct Checkpoint {
 
 constexpr double kFp32 = 2e-5, kFp32Of7 = 1e-5, kFp16 = 5e-3;
 constexpr Checkpoint kCheckpoints[] = {
-    {"rwkv4_fp32", "tiny-rwkv-4v0-660K-FP32.bin", "4", "expected-logits-4v0-660K.bin", kFp32, 0, "4v0-660K FP32 eps=0"},
+    {"rwkv4_fp32", "tiny-rwkv-4v0-660K-FP32.bin", "4", "expected-logits-4v0-660K.bin", kFp32, 0,
+     "4v0-660K FP32 eps=0"},
     {"rwkv4_fp16", "tiny-rwkv-4v0-660K-FP16.bin", "4", "expected-logits-4v0-660K.bin", kFp16, 0},
-    {"rwkv5_0_fp32", "tiny-rwkv-5v1-730K-FP32.bin", "5.0", "expected-logits-5v1-730K.bin", kFp32, 1e-5, "5v1-730K FP32 eps=1e-05"},
-    {"rwkv5_2_fp32", "tiny-rwkv-5v2-730K-FP32.bin", "5.2", "expected-logits-5v2-730K.bin", kFp32, 1e-5, "5v2-730K FP32 eps=1e-05"},
-    {"rwkv5_2_fp16", "tiny-rwkv-5v2-730K-FP16.bin", "5.2", "expected-logits-5v2-730K.bin", kFp16, 1e-5},
-    {"rwkv7_fp32", "tiny-rwkv-7v0-834K-FP32.bin", "7", "expected-logits-7v0-834K.bin", kFp32Of7, 64e-5, "7v0-834K FP32 eps=0.00064"},
+    {"rwkv5_0_fp32", "tiny-rwkv-5v1-730K-FP32.bin", "5.0", "expected-logits-5v1-730K.bin", kFp32,
+     1e-5, "5v1-730K FP32 eps=1e-05"},
+    {"rwkv5_2_fp32", "tiny-rwkv-5v2-730K-FP32.bin", "5.2", "expected-logits-5v2-730K.bin", kFp32,
+     1e-5, "5v2-730K FP32 eps=1e-05"},
+    {"rwkv5_2_fp16", "tiny-rwkv-5v2-730K-FP16.bin", "5.2", "expected-logits-5v2-730K.bin", kFp16,
+     1e-5},
+    {"rwkv7_fp32", "tiny-rwkv-7v0-834K-FP32.bin", "7", "expected-logits-7v0-834K.bin", kFp32Of7,
+     64e-5, "7v0-834K FP32 eps=0.00064"},
 };
 
 std::string file_text(const std::string& path) {
@@ -56,7 +61,8 @@ class RealCheckpoint : public testing::TestWithParam<Param> {
   static std::shared_ptr<Engine> engine(double eps) {
     LoadOptions load;
     if (eps > 0) load.groupnorm_eps = eps;
-    return engine_for_file(*shared_file(kFolder + checkpoint().file), {.backend = std::get<1>(GetParam()), .load = load});
+    return engine_for_file(*shared_file(kFolder + checkpoint().file),
+                           {.backend = std::get<1>(GetParam()), .load = load});
   }
 };
 
@@ -73,7 +79,8 @@ TEST_P(RealCheckpoint, GivesTheLogitsOfRwkvCpp) {
   std::memcpy(expected.data(), bytes.data(), bytes.size());
   const Tokens prompt = {34, 105, 110};
   for (const Pass& pass : {run_step_by_step(*e, prompt), run_whole(*e, prompt)}) {
-    const double difference = largest_difference(last_row(pass, 256), {expected.begin(), expected.end()});
+    const double difference =
+        largest_difference(last_row(pass, 256), {expected.begin(), expected.end()});
     EXPECT_LE(difference, checkpoint().tolerance);
     std::printf("largest difference %.2g\n", difference);
   }
@@ -90,15 +97,19 @@ TEST_P(LongText, GivesTheLogitsOfAnIndependentProgram) {
   const Json all = parse_json(file_text(path), path);
   const Json& entry = all.at(checkpoint().long_text);
   const auto e = engine(checkpoint().groupnorm_eps);
-  const double tolerance = e->backend().activation_dtype() == DType::kF64 ? kSevenDecimals : kF32LongText;
-  for (const Pass& pass : {run_whole(*e, entry.at("tokens")), run_step_by_step(*e, entry.at("tokens"))}) {
-    const double difference = largest_difference(last_row(pass, 256), entry.at("last_logits").get<std::vector<double>>());
+  const double tolerance =
+      e->backend().activation_dtype() == DType::kF64 ? kSevenDecimals : kF32LongText;
+  for (const Pass& pass :
+       {run_whole(*e, entry.at("tokens")), run_step_by_step(*e, entry.at("tokens"))}) {
+    const double difference =
+        largest_difference(last_row(pass, 256), entry.at("last_logits").get<std::vector<double>>());
     EXPECT_LE(difference, tolerance);
     std::printf("largest difference %.2g\n", difference);
     const auto& argmax = entry.at("argmax");
     for (std::size_t t = 0; t < argmax.size(); ++t) {
       const auto row = pass.logits.begin() + static_cast<std::ptrdiff_t>(t * 256);
-      EXPECT_EQ(std::max_element(row, row + 256) - row, argmax[t].get<int>()) << "after token " << t;
+      EXPECT_EQ(std::max_element(row, row + 256) - row, argmax[t].get<int>())
+          << "after token " << t;
     }
   }
 }
@@ -112,8 +123,11 @@ TEST_P(BlinkdlEps, IsTheDefault) {
   key.replace(key.find("1e-05"), 5, "0.00064");
   const Json entry = parse_json(file_text(path), path).at(key);
   const auto e = engine(0);
-  const double tolerance = e->backend().activation_dtype() == DType::kF64 ? kSevenDecimals : kF32LongText;
-  EXPECT_LE(largest_difference(last_row(run_whole(*e, entry.at("tokens")), 256), entry.at("last_logits").get<std::vector<double>>()), tolerance);
+  const double tolerance =
+      e->backend().activation_dtype() == DType::kF64 ? kSevenDecimals : kF32LongText;
+  EXPECT_LE(largest_difference(last_row(run_whole(*e, entry.at("tokens")), 256),
+                               entry.at("last_logits").get<std::vector<double>>()),
+            tolerance);
 }
 
 std::vector<std::string> all_backends() {
@@ -135,11 +149,17 @@ std::string param_name(const testing::TestParamInfo<Param>& p) {
   return std::get<0>(p.param).name + ("_on_" + std::get<1>(p.param));
 }
 
-INSTANTIATE_TEST_SUITE_P(TestVectors, RealCheckpoint, testing::Combine(testing::ValuesIn(kCheckpoints), testing::ValuesIn(all_backends())),
+INSTANTIATE_TEST_SUITE_P(TestVectors, RealCheckpoint,
+                         testing::Combine(testing::ValuesIn(kCheckpoints),
+                                          testing::ValuesIn(all_backends())),
                          param_name);
-INSTANTIATE_TEST_SUITE_P(TestVectors, LongText, testing::Combine(testing::ValuesIn(those(has_long_text)), testing::ValuesIn(all_backends())),
+INSTANTIATE_TEST_SUITE_P(TestVectors, LongText,
+                         testing::Combine(testing::ValuesIn(those(has_long_text)),
+                                          testing::ValuesIn(all_backends())),
                          param_name);
-INSTANTIATE_TEST_SUITE_P(TestVectors, BlinkdlEps, testing::Combine(testing::ValuesIn(those(is_5)), testing::ValuesIn(all_backends())),
+INSTANTIATE_TEST_SUITE_P(TestVectors, BlinkdlEps,
+                         testing::Combine(testing::ValuesIn(those(is_5)),
+                                          testing::ValuesIn(all_backends())),
                          param_name);
 
 }  // namespace

@@ -13,8 +13,12 @@ namespace prwkv::test {
 namespace {
 
 const std::map<std::string, std::string> kShapes = {
-    {"4", "rwkv4:L5,C64,V101"},   {"4a", "rwkv4a:L5,C64,V101,tiny12"}, {"5.0", "rwkv5.0:L5,C64,V101,N16"},
-    {"5.1", "rwkv5.1:L5,C64,V101,N16"}, {"5.2", "rwkv5.2:L5,C64,V101,N16"}, {"6", "rwkv6:L5,C64,V101,N16,mix8,decay12"},
+    {"4", "rwkv4:L5,C64,V101"},
+    {"4a", "rwkv4a:L5,C64,V101,tiny12"},
+    {"5.0", "rwkv5.0:L5,C64,V101,N16"},
+    {"5.1", "rwkv5.1:L5,C64,V101,N16"},
+    {"5.2", "rwkv5.2:L5,C64,V101,N16"},
+    {"6", "rwkv6:L5,C64,V101,N16,mix8,decay12"},
     {"7", "rwkv7:L5,C64,V101,N16,w8,a12,v4,g20"},
 };
 
@@ -88,7 +92,9 @@ TEST_P(Design, AnObserverSeesEveryResult) {
   EXPECT_EQ(ops.front(), "embedding");
   EXPECT_EQ(ops.back(), "linear");
   EXPECT_EQ(last, std::vector<float>(session.logits().begin(), session.logits().end()));
-  const std::string recurrence = GetParam()[0] == '4' ? "wkv4" : GetParam()[0] == '7' ? "wkv7" : "wkv6";
+  const std::string recurrence = GetParam()[0] == '4'   ? "wkv4"
+                                 : GetParam()[0] == '7' ? "wkv7"
+                                                        : "wkv6";
   EXPECT_EQ(std::count(ops.begin(), ops.end(), recurrence), e->info().dims.L);
   e->observe(nullptr);
   ops.clear();
@@ -113,7 +119,8 @@ class TwoLayersAtATime final : public LayerSource {
     for (auto& [layer, tensors] : found.tensors) {
       std::size_t bytes = 0;
       for (const Tensor* t : tensors) bytes += padded(*t);
-      void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* memory =
+          ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (memory == MAP_FAILED) fail(Code::kOutOfMemory, "no memory for layer {}", layer);
       layers_.push_back({static_cast<char*>(memory), bytes});
       char* at = layers_.back().data;
@@ -144,7 +151,9 @@ class TwoLayersAtATime final : public LayerSource {
     open_.erase(layer);
     protect(layer, PROT_NONE);
   }
-  [[nodiscard]] const void* memory(int layer) const { return layers_[static_cast<std::size_t>(layer)].data; }
+  [[nodiscard]] const void* memory(int layer) const {
+    return layers_[static_cast<std::size_t>(layer)].data;
+  }
 
   std::vector<int> acquired, released, late;
   std::size_t most_open = 0;
@@ -183,7 +192,8 @@ TEST_P(Design, TwoLayersAtATimeGiveTheSameBits) {
     EXPECT_EQ(difference(run_whole(*e, tokens), expected), "");
     EXPECT_THAT(source.acquired, testing::ElementsAre(0, 1, 2, 3, 4));
     EXPECT_THAT(source.released, testing::ElementsAre(0, 1, 2, 3, 4));
-    EXPECT_THAT(source.late, testing::ElementsAre(0)) << "only the first layer of a pass cannot be asked for early";
+    EXPECT_THAT(source.late, testing::ElementsAre(0))
+        << "only the first layer of a pass cannot be asked for early";
     EXPECT_EQ(source.most_open, 2);
     EXPECT_EQ(difference(run_step_by_step(*e, tokens), expected), "");
     EXPECT_EQ(source.acquired.size(), 5 * (1 + tokens.size()));

@@ -30,8 +30,10 @@ class GoldenModel : public testing::TestWithParam<Param> {
     golden = load_golden(std::get<0>(GetParam()));
   }
   std::shared_ptr<Engine> engine(int threads = 2) const {
-    return engine_for_file(golden.path, {.backend = std::get<1>(GetParam()), .threads = threads,
-                                         .load = {.dtype = {}, .groupnorm_eps = golden.groupnorm_eps}});
+    return engine_for_file(golden.path,
+                           {.backend = std::get<1>(GetParam()),
+                            .threads = threads,
+                            .load = {.dtype = {}, .groupnorm_eps = golden.groupnorm_eps}});
   }
   Golden golden;
 };
@@ -55,11 +57,15 @@ TEST_P(GoldenModel, IsTheSameToTheBitInEveryMode) {
     EXPECT_EQ(difference(run_in_cuts(*e, golden.tokens, cuts), whole), "") << cuts[0] << ", …";
   }
   // An engine that cuts for itself.
-  const auto small = engine_for_file(golden.path, {.backend = std::get<1>(GetParam()), .threads = 1,
-                                                   .load = {.dtype = {}, .groupnorm_eps = golden.groupnorm_eps}, .chunk_rows = 3});
+  const auto small =
+      engine_for_file(golden.path, {.backend = std::get<1>(GetParam()),
+                                    .threads = 1,
+                                    .load = {.dtype = {}, .groupnorm_eps = golden.groupnorm_eps},
+                                    .chunk_rows = 3});
   EXPECT_EQ(difference(run_whole(*small, golden.tokens), whole), "") << "in pieces of 3 rows";
   for (const int threads : {1, 3}) {
-    EXPECT_EQ(difference(run_whole(*engine(threads), golden.tokens), whole), "") << threads << " threads";
+    EXPECT_EQ(difference(run_whole(*engine(threads), golden.tokens), whole), "")
+        << threads << " threads";
   }
 }
 
@@ -69,7 +75,9 @@ std::vector<std::string> all_backends() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Generations, GoldenModel, testing::Combine(testing::ValuesIn(golden_names()), testing::ValuesIn(all_backends())),
+INSTANTIATE_TEST_SUITE_P(Generations, GoldenModel,
+                         testing::Combine(testing::ValuesIn(golden_names()),
+                                          testing::ValuesIn(all_backends())),
                          param_name);
 
 TEST(GoldenModels, CoverEveryGeneration) {

@@ -12,16 +12,20 @@ namespace {
 
 // Sizes that are no multiples of the vector and tile sizes where the generation allows it.
 const std::map<std::string, std::string> kShapes = {
-    {"4", "rwkv4:L4,C256,F600,V601"},      {"4a", "rwkv4a:L4,C256,F600,V601,tiny40"},
-    {"5.0", "rwkv5.0:L4,C256,F600,V601,N32"}, {"5.1", "rwkv5.1:L4,C256,F600,V601,N32"},
-    {"5.2", "rwkv5.2:L4,C256,V601"},       {"6", "rwkv6:L4,C256,V601,mix24,decay40"},
+    {"4", "rwkv4:L4,C256,F600,V601"},
+    {"4a", "rwkv4a:L4,C256,F600,V601,tiny40"},
+    {"5.0", "rwkv5.0:L4,C256,F600,V601,N32"},
+    {"5.1", "rwkv5.1:L4,C256,F600,V601,N32"},
+    {"5.2", "rwkv5.2:L4,C256,V601"},
+    {"6", "rwkv6:L4,C256,V601,mix24,decay40"},
     {"7", "rwkv7:L4,C256,V601,w40,a24,v20,g72"},
 };
 
 using Param = std::tuple<std::string, DType, std::string>;  // generation, weights, backend
 
 std::string param_name(const testing::TestParamInfo<Param>& p) {
-  std::string name = "rwkv" + std::get<0>(p.param) + "_" + std::string(name_of(std::get<1>(p.param))) + "_on_" + std::get<2>(p.param);
+  std::string name = "rwkv" + std::get<0>(p.param) + "_" +
+                     std::string(name_of(std::get<1>(p.param))) + "_on_" + std::get<2>(p.param);
   for (char& c : name) c = c == '.' ? '_' : c;
   return name;
 }
@@ -46,10 +50,12 @@ TEST_P(Modes, EveryCutGivesTheSameBits) {
   Random random(11);
   for (int i = 0; i < 4; ++i) {
     std::vector<std::size_t> cuts;
-    for (std::size_t n = 0; n < tokens.size(); n += cuts.back()) cuts.push_back(static_cast<std::size_t>(1 + random.below(i == 0 ? 4 : 40)));
+    for (std::size_t n = 0; n < tokens.size(); n += cuts.back())
+      cuts.push_back(static_cast<std::size_t>(1 + random.below(i == 0 ? 4 : 40)));
     EXPECT_EQ(difference(run_in_cuts(*e, tokens, cuts), whole), "") << "random cuts " << i;
   }
-  EXPECT_EQ(difference(run_whole(*engine({.chunk_rows = 13}), tokens), whole), "") << "cut by the engine";
+  EXPECT_EQ(difference(run_whole(*engine({.chunk_rows = 13}), tokens), whole), "")
+      << "cut by the engine";
 }
 
 TEST_P(Modes, EveryNumberOfThreadsGivesTheSameBits) {
@@ -60,7 +66,8 @@ TEST_P(Modes, EveryNumberOfThreadsGivesTheSameBits) {
   for (const int threads : {2, 3}) {
     const auto e = engine({.threads = threads});
     EXPECT_EQ(difference(run_whole(*e, tokens), expected), "") << threads << " threads";
-    EXPECT_EQ(difference(run_step_by_step(*e, tokens), expected), "") << threads << " threads, token by token";
+    EXPECT_EQ(difference(run_step_by_step(*e, tokens), expected), "")
+        << threads << " threads, token by token";
   }
 }
 
@@ -78,11 +85,13 @@ TEST_P(Modes, PackedSequencesGiveTheSameBitsAsEachAlone) {
     std::vector<Session> sessions;
     std::vector<Work> work;
     for (std::size_t i = 0; i < prompts.size(); ++i) sessions.push_back(packed->session());
-    for (std::size_t i = 0; i < prompts.size(); ++i) work.push_back({.session = &sessions[i], .tokens = prompts[i], .want = Logits::kAll});
+    for (std::size_t i = 0; i < prompts.size(); ++i)
+      work.push_back({.session = &sessions[i], .tokens = prompts[i], .want = Logits::kAll});
     packed->run(work);
     for (std::size_t i = 0; i < work.size(); ++i) {
       const Pass pass{{work[i].logits.begin(), work[i].logits.end()}, sessions[i].state()};
-      EXPECT_EQ(difference(pass, alone[i]), "") << "sequence " << i << " of " << lengths[i] << " tokens, pieces of " << chunk << " rows";
+      EXPECT_EQ(difference(pass, alone[i]), "")
+          << "sequence " << i << " of " << lengths[i] << " tokens, pieces of " << chunk << " rows";
     }
   }
 }
@@ -92,10 +101,12 @@ constexpr double kF32Tolerance = 2e-5;
 
 TEST_P(Modes, StayNearTheReferenceInDoublePrecision) {
   const auto e = engine();
-  const auto exact = engine_for_shape(kShapes.at(std::get<0>(GetParam())), std::get<1>(GetParam()), {.backend = "ref_f64"});
+  const auto exact = engine_for_shape(kShapes.at(std::get<0>(GetParam())), std::get<1>(GetParam()),
+                                      {.backend = "ref_f64"});
   const Tokens tokens = some_tokens(16, e->info().dims.V, 9);
   const Pass expected = run_whole(*exact, tokens);
-  const double share = largest_difference(run_whole(*e, tokens).logits, expected.logits) / spread(expected.logits);
+  const double share =
+      largest_difference(run_whole(*e, tokens).logits, expected.logits) / spread(expected.logits);
   EXPECT_LE(share, kF32Tolerance);
   std::printf("largest difference %.2g of the spread\n", share);
 }
@@ -107,7 +118,8 @@ std::vector<std::string> generation_names() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, Modes,
-                         testing::Combine(testing::ValuesIn(generation_names()), testing::Values(DType::kF32, DType::kF16, DType::kBF16),
+                         testing::Combine(testing::ValuesIn(generation_names()),
+                                          testing::Values(DType::kF32, DType::kF16, DType::kBF16),
                                           testing::ValuesIn(cpu_backends())),
                          param_name);
 

@@ -85,7 +85,8 @@ double roundings_of_sum(std::int64_t n) { return static_cast<double>((n + 7) / 8
 /// Error of act(z) when z itself is off by `dz`.
 double act_error(Act act, double z, double dz) {
   const double y = ref::apply(act, z);
-  const double moved = std::max(std::abs(ref::apply(act, z + dz) - y), std::abs(ref::apply(act, z - dz) - y));
+  const double moved =
+      std::max(std::abs(ref::apply(act, z + dz) - y), std::abs(ref::apply(act, z - dz) - y));
   return moved + test::act_error(act, z);
 }
 
@@ -93,8 +94,8 @@ double act_error(Act act, double z, double dz) {
 
 Cases embedding_cases() {
   Cases cases;
-  const auto add = [&](const std::string& name, DType dtype, std::int64_t V, std::int64_t C, std::int64_t T,
-                       std::size_t misaligned) {
+  const auto add = [&](const std::string& name, DType dtype, std::int64_t V, std::int64_t C,
+                       std::int64_t T, std::size_t misaligned) {
     const Data d = data_for("embedding", name);
     Doubles ids(static_cast<std::size_t>(T));
     std::vector<std::int64_t> rows;
@@ -124,7 +125,8 @@ Cases embedding_rows() {
 /// Every bit pattern of a 16-bit type, denormals, infinities and NaN included.
 Tensor all_patterns(CaseData& d, DType dtype) {
   Tensor t = d.weight({256, 256}, dtype);
-  for (std::int64_t i = 0; i < t.numel(); ++i) t.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(i);
+  for (std::int64_t i = 0; i < t.numel(); ++i)
+    t.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(i);
   return t;
 }
 
@@ -160,10 +162,12 @@ Cases gather_rows_cases() {
     std::vector<std::int64_t> rows;
     std::int64_t T, C;
   };
-  for (const auto& [name, rows, T, C] : {Row{"last_of_one", {0}, 1, 63}, Row{"backwards", {6, 3, 0}, 7, 1000},
-                                         Row{"repeated", {2, 2, 2, 2, 2}, 3, 4}}) {
+  for (const auto& [name, rows, T, C] :
+       {Row{"last_of_one", {0}, 1, 63}, Row{"backwards", {6, 3, 0}, 7, 1000},
+        Row{"repeated", {2, 2, 2, 2, 2}, 3, 4}}) {
     const Data d = data_for("gather_rows", name);
-    const GatherRowsArgs a{d->output({static_cast<std::int64_t>(rows.size()), C}), d->uniform({T, C}), d->ints(rows)};
+    const GatherRowsArgs a{d->output({static_cast<std::int64_t>(rows.size()), C}),
+                           d->uniform({T, C}), d->ints(rows)};
     cases.push_back(make_case("gather_rows", name, d, a, {{"y", a.y, exactly(a.y)}}));
   }
   return cases;
@@ -193,15 +197,20 @@ Doubles norm_bound(const Tensor& x, const Tensor& w, const Tensor& b, std::int64
   const auto n = static_cast<double>(N);
   for (std::size_t at = 0; at < X.size(); at += static_cast<std::size_t>(N)) {
     double mean = 0, magnitude = 0, variance = 0;
-    for (std::size_t i = at; i < at + static_cast<std::size_t>(N); ++i) mean += X[i] / n, magnitude += std::abs(X[i]) / n;
-    for (std::size_t i = at; i < at + static_cast<std::size_t>(N); ++i) variance += (X[i] - mean) * (X[i] - mean) / n;
-    const double rstd = 1 / std::sqrt(variance + eps), d_mean = (roundings_of_sum(N) + 1) * kU * magnitude;
+    for (std::size_t i = at; i < at + static_cast<std::size_t>(N); ++i)
+      mean += X[i] / n, magnitude += std::abs(X[i]) / n;
+    for (std::size_t i = at; i < at + static_cast<std::size_t>(N); ++i)
+      variance += (X[i] - mean) * (X[i] - mean) / n;
+    const double rstd = 1 / std::sqrt(variance + eps),
+                 d_mean = (roundings_of_sum(N) + 1) * kU * magnitude;
     // An error of the mean moves the variance only in second order: deviations sum to zero.
-    const double d_rstd = 0.5 * ((roundings_of_sum(N) + 6) * kU + d_mean * d_mean * rstd * rstd) + 2 * kU;
+    const double d_rstd =
+        0.5 * ((roundings_of_sum(N) + 6) * kU + d_mean * d_mean * rstd * rstd) + 2 * kU;
     for (std::size_t i = at; i < at + static_cast<std::size_t>(N); ++i) {
       const std::size_t c = i % W.size();
       const double normal = std::abs(X[i] - mean) * rstd;
-      bound[i] = std::abs(W[c]) * (d_mean * rstd + normal * (d_rstd + 4 * kU)) + kU * std::abs(B[c]) + kTiny;
+      bound[i] = std::abs(W[c]) * (d_mean * rstd + normal * (d_rstd + 4 * kU)) +
+                 kU * std::abs(B[c]) + kTiny;
     }
   }
   return bound;
@@ -214,19 +223,27 @@ Cases layer_norm_of(const std::vector<NormShape>& shapes, bool rows) {
       const std::string name = s.name + (in_place ? "_in_place" : "");
       const Data d = data_for("layer_norm", name);
       const Tensor x = d->uniform({s.T, s.N}, s.mean - s.spread, s.mean + s.spread);
-      const LayerNormArgs a{in_place ? x : d->output({s.T, s.N}), x, d->uniform({s.N}), d->uniform({s.N}), 1e-5};
+      const LayerNormArgs a{in_place ? x : d->output({s.T, s.N}), x, d->uniform({s.N}),
+                            d->uniform({s.N}), 1e-5};
       const auto bound = [=, keep = d] { return norm_bound(a.x, a.w, a.b, s.N, a.eps); };
-      cases.push_back(make_case("layer_norm", name, d, a, {{"y", a.y, bound}}, {0, rows ? s.T : 0}));
+      cases.push_back(
+          make_case("layer_norm", name, d, a, {{"y", a.y, bound}}, {0, rows ? s.T : 0}));
     }
   }
   return cases;
 }
 
 Cases layer_norm_cases() {
-  Cases cases = layer_norm_of({{"one_token", 1, 1, 64}, {"odd_channels", 7, 1, 63}, {"one_channel", 3, 1, 1},
-                               {"thousand", 5, 1, 1000}, {"4096", 2, 1, 4096}, {"large_mean", 5, 1, 1000, 1000, 1},
-                               {"tiny_values", 3, 1, 100, 0, 1e-20}, {"constant_rows", 3, 1, 100, 0.1, 0},
-                               {"many_rows", 63, 1, 768}}, false);
+  Cases cases = layer_norm_of({{"one_token", 1, 1, 64},
+                               {"odd_channels", 7, 1, 63},
+                               {"one_channel", 3, 1, 1},
+                               {"thousand", 5, 1, 1000},
+                               {"4096", 2, 1, 4096},
+                               {"large_mean", 5, 1, 1000, 1000, 1},
+                               {"tiny_values", 3, 1, 100, 0, 1e-20},
+                               {"constant_rows", 3, 1, 100, 0.1, 0},
+                               {"many_rows", 63, 1, 768}},
+                              false);
   const Data d = data_for("layer_norm", "nan_stays_in_its_row");
   const Tensor x = d->uniform({4, 21});
   ref::store(x, 1 * 21 + 20, kNaN);
@@ -248,17 +265,24 @@ Cases group_norm_of(const std::vector<NormShape>& shapes, bool rows) {
         const Data d = data_for("group_norm", name);
         const std::int64_t A = s.H * s.N;
         const Tensor x = d->uniform({s.T, A}, s.mean - s.spread, s.mean + s.spread);
-        const GroupNormArgs a{in_place ? x : d->output({s.T, A}), x, d->uniform({A}), d->uniform({A}),
-                              gated ? d->uniform({s.T, A}, -2, 2) : Tensor{}, s.H, 64e-5};
+        const GroupNormArgs a{in_place ? x : d->output({s.T, A}),
+                              x,
+                              d->uniform({A}),
+                              d->uniform({A}),
+                              gated ? d->uniform({s.T, A}, -2, 2) : Tensor{},
+                              s.H,
+                              64e-5};
         const auto bound = [=, keep = d] {
           Doubles b = norm_bound(a.x, a.w, a.b, s.N, a.eps);
           const Doubles y = exact_result(a, a.y);
           for (std::size_t i = 0; a.g && i < b.size(); ++i) {
-            b[i] = b[i] * std::abs(ref::load(a.g, static_cast<std::int64_t>(i))) + kU * std::abs(y[i]);
+            b[i] =
+                b[i] * std::abs(ref::load(a.g, static_cast<std::int64_t>(i))) + kU * std::abs(y[i]);
           }
           return b;
         };
-        cases.push_back(make_case("group_norm", name, d, a, {{"y", a.y, bound}}, {0, rows ? s.T : 0}));
+        cases.push_back(
+            make_case("group_norm", name, d, a, {{"y", a.y, bound}}, {0, rows ? s.T : 0}));
       }
     }
   }
@@ -267,7 +291,8 @@ Cases group_norm_of(const std::vector<NormShape>& shapes, bool rows) {
 
 std::vector<NormShape> head_shapes() {
   std::vector<NormShape> shapes;
-  for (const std::int64_t N : kHeadSizes) shapes.push_back({fmt::format("heads_of_{}", N), 5, 3, N});
+  for (const std::int64_t N : kHeadSizes)
+    shapes.push_back({fmt::format("heads_of_{}", N), 5, 3, N});
   shapes.push_back({"one_token", 1, 12, 64});
   shapes.push_back({"odd_length", 63, 2, 64});
   shapes.push_back({"large_mean", 3, 2, 64, 100, 1});
@@ -287,14 +312,25 @@ Cases wkv7_output_of(const std::vector<NormShape>& shapes, bool rows) {
       const std::int64_t A = s.H * s.N;
       const auto activation = [&] { return d->uniform({s.T, A}); };
       const Tensor x = d->uniform({s.T, A}, s.mean - s.spread, s.mean + s.spread);
-      const Wkv7OutputArgs a{in_place ? x : d->output({s.T, A}), x, activation(), activation(), activation(),
-                             activation(), d->uniform({A}), d->uniform({A}), d->uniform({A}), s.H, 64e-5};
+      const Wkv7OutputArgs a{in_place ? x : d->output({s.T, A}),
+                             x,
+                             activation(),
+                             activation(),
+                             activation(),
+                             activation(),
+                             d->uniform({A}),
+                             d->uniform({A}),
+                             d->uniform({A}),
+                             s.H,
+                             64e-5};
       const auto bound = [=, keep = d] {
         Doubles b = norm_bound(a.x, a.w, a.b, s.N, a.eps);
-        const Doubles y = exact_result(a, a.y), r = values(a.r), k = values(a.k), v = values(a.v), g = values(a.g);
+        const Doubles y = exact_result(a, a.y), r = values(a.r), k = values(a.k), v = values(a.v),
+                      g = values(a.g);
         const Doubles r_k = values(a.r_k);
         for (std::size_t i = 0; i < b.size(); ++i) {
-          const std::size_t head = i / static_cast<std::size_t>(s.N) * static_cast<std::size_t>(s.N);
+          const std::size_t head =
+              i / static_cast<std::size_t>(s.N) * static_cast<std::size_t>(s.N);
           double terms = 0;
           for (std::size_t c = head; c < head + static_cast<std::size_t>(s.N); ++c) {
             terms += std::abs(r[c] * k[c] * r_k[c % r_k.size()]);
@@ -304,7 +340,8 @@ Cases wkv7_output_of(const std::vector<NormShape>& shapes, bool rows) {
         }
         return b;
       };
-      cases.push_back(make_case("wkv7_output", name, d, a, {{"y", a.y, bound}}, {0, rows ? s.T : 0}));
+      cases.push_back(
+          make_case("wkv7_output", name, d, a, {{"y", a.y, bound}}, {0, rows ? s.T : 0}));
     }
   }
   return cases;
@@ -322,8 +359,8 @@ struct Part {
   bool bias = false, saved = false;
 };
 
-OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Part>& parts, const Data& d,
-                   const CaseOptions& options = {}) {
+OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Part>& parts,
+                   const Data& d, const CaseOptions& options = {}) {
   LinearArgs a;
   a.n = static_cast<int>(parts.size());
   std::vector<Written> written;
@@ -365,7 +402,8 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
 
 Cases linear_cases() {
   Cases cases;
-  const auto add = [&](const std::string& name, std::int64_t T, const std::vector<Part>& parts, std::size_t misaligned = 0) {
+  const auto add = [&](const std::string& name, std::int64_t T, const std::vector<Part>& parts,
+                       std::size_t misaligned = 0) {
     cases.push_back(linear_case(name, T, parts, data_for("linear", name), {misaligned, 0}));
   };
   for (const DType t : kWeightTypes) {
@@ -382,25 +420,39 @@ Cases linear_cases() {
     add(type + "_many_outputs", 2, {{64, 1000, t}});
     for (const std::size_t off : {std::size_t{1}, std::size_t{2}, std::size_t{3}}) {
       for (const std::int64_t T : {1, 4, 20}) {
-        add(fmt::format("{}_unaligned_{}_rows_{}", type, off, T), T, {{63, 21, t}, {64, 16, t}}, off);
+        add(fmt::format("{}_unaligned_{}_rows_{}", type, off, T), T, {{63, 21, t}, {64, 16, t}},
+            off);
       }
     }
-    add(type + "_bias_and_saved", 5, {{100, 19, t, Act::kSilu, true, true}, {31, 8, t, Act::kReluSq, false, true},
-                                      {64, 64, t, Act::kNone, true, true}});
+    add(type + "_bias_and_saved", 5,
+        {{100, 19, t, Act::kSilu, true, true},
+         {31, 8, t, Act::kReluSq, false, true},
+         {64, 64, t, Act::kNone, true, true}});
   }
-  for (const Act act : {Act::kNone, Act::kSigmoid, Act::kTanh, Act::kSilu, Act::kReluSq, Act::kExp, Act::kNegExp,
-                        Act::kExpNegExp, Act::kDecay7}) {
+  for (const Act act : {Act::kNone, Act::kSigmoid, Act::kTanh, Act::kSilu, Act::kReluSq, Act::kExp,
+                        Act::kNegExp, Act::kExpNegExp, Act::kDecay7}) {
     for (const std::int64_t T : {1, 9}) {
-      add(fmt::format("act_{}_rows_{}", static_cast<int>(act), T), T, {{64, 50, DType::kF32, act, true}});
+      add(fmt::format("act_{}_rows_{}", static_cast<int>(act), T), T,
+          {{64, 50, DType::kF32, act, true}});
     }
   }
   add("eight_parts_of_all_types", 6,
-      {{64, 30, DType::kF32}, {64, 31, DType::kF16, Act::kTanh}, {7, 5, DType::kBF16, Act::kSigmoid, true},
-       {100, 1, DType::kF16}, {64, 64, DType::kF32, Act::kReluSq}, {1, 1, DType::kBF16}, {33, 17, DType::kF16, Act::kDecay7, true},
+      {{64, 30, DType::kF32},
+       {64, 31, DType::kF16, Act::kTanh},
+       {7, 5, DType::kBF16, Act::kSigmoid, true},
+       {100, 1, DType::kF16},
+       {64, 64, DType::kF32, Act::kReluSq},
+       {1, 1, DType::kBF16},
+       {33, 17, DType::kF16, Act::kDecay7, true},
        {1025, 12, DType::kBF16}});
   add("eight_parts_of_one_row", 1,
-      {{64, 30, DType::kF32}, {64, 31, DType::kF16, Act::kTanh}, {7, 5, DType::kBF16, Act::kSigmoid, true},
-       {100, 1, DType::kF16}, {64, 64, DType::kF32, Act::kReluSq}, {1, 1, DType::kBF16}, {33, 17, DType::kF16, Act::kDecay7, true},
+      {{64, 30, DType::kF32},
+       {64, 31, DType::kF16, Act::kTanh},
+       {7, 5, DType::kBF16, Act::kSigmoid, true},
+       {100, 1, DType::kF16},
+       {64, 64, DType::kF32, Act::kReluSq},
+       {1, 1, DType::kBF16},
+       {33, 17, DType::kF16, Act::kDecay7, true},
        {1025, 12, DType::kBF16}});
   for (const DType t : {DType::kF16, DType::kBF16}) {
     // x picks single weights, so every result is one weight: denormal, infinite, NaN or plain.
@@ -425,14 +477,17 @@ Cases linear_cases() {
     ref::store(a.part[0].x, 2 * 21 + 3, kInf);
     a.part[0].w = d->weight({13, 21}, DType::kF32);
     a.part[0].y = d->output({T, 13});
-    cases.push_back(make_case("linear", name, d, a, {{"y", a.part[0].y, rounded(a, a.part[0].y, roundings_of_sum(21))}}));
+    cases.push_back(make_case("linear", name, d, a,
+                              {{"y", a.part[0].y, rounded(a, a.part[0].y, roundings_of_sum(21))}}));
   }
   {
     const Data d = data_for("linear", "no_rows");
     LinearArgs a;
     a.n = 1;
-    a.part[0] = {d->output({0, 9}), d->uniform({0, 8}), d->weight({9, 8}, DType::kF32), d->uniform({9}), Act::kNone, {}};
-    cases.push_back(make_case("linear", "no_rows", d, a, {{"y", a.part[0].y, exactly(a.part[0].y)}}));
+    a.part[0] = {d->output({0, 9}), d->uniform({0, 8}), d->weight({9, 8}, DType::kF32),
+                 d->uniform({9}),   Act::kNone,         {}};
+    cases.push_back(
+        make_case("linear", "no_rows", d, a, {{"y", a.part[0].y, exactly(a.part[0].y)}}));
   }
   return cases;
 }
@@ -442,7 +497,10 @@ Cases linear_rows() {
   for (const DType t : kWeightTypes) {
     const std::string name = fmt::format("{}_rows", name_of(t));
     cases.push_back(linear_case(name, kManyRows,
-                                {{1025, 37, t}, {63, 41, t, Act::kTanh, true}, {2049, 6, t, Act::kSilu}, {7, 5, t, Act::kNone, true, true}},
+                                {{1025, 37, t},
+                                 {63, 41, t, Act::kTanh, true},
+                                 {2049, 6, t, Act::kSilu},
+                                 {7, 5, t, Act::kNone, true, true}},
                                 data_for("linear", name), {1, kManyRows}));
   }
   return cases;
@@ -457,9 +515,11 @@ struct ShiftShape {
 };
 
 std::vector<ShiftShape> shift_shapes() {
-  return {{"one_token", {1}, 64},         {"odd_length", {63}, 33},       {"decode", {1, 1, 1, 1, 1}, 20},
-          {"ragged", {1, 20, 7, 1}, 100}, {"empty_first", {0, 5, 3}, 17}, {"empty_last", {4, 0}, 64},
-          {"only_empty", {0, 0}, 16},     {"thousand", {40, 24}, 1000},   {"one_channel", {3, 2}, 1}};
+  return {{"one_token", {1}, 64},          {"odd_length", {63}, 33},
+          {"decode", {1, 1, 1, 1, 1}, 20}, {"ragged", {1, 20, 7, 1}, 100},
+          {"empty_first", {0, 5, 3}, 17},  {"empty_last", {4, 0}, 64},
+          {"only_empty", {0, 0}, 16},      {"thousand", {40, 24}, 1000},
+          {"one_channel", {3, 2}, 1}};
 }
 
 /// The rows before x's, as the kernels see them.
@@ -469,8 +529,9 @@ Doubles shifted(const Tensor& x, const Tensor& state, const Seqs& seqs) {
   for (std::int64_t s = 0; s < seqs.n; ++s) {
     for (std::int64_t t = seqs[s].begin; t < seqs[s].end; ++t) {
       for (std::int64_t c = 0; c < C; ++c) {
-        before[static_cast<std::size_t>(t * C + c)] =
-            t > seqs[s].begin ? ref::load(x, (t - 1) * C + c) : ref::load(state, seqs[s].slot * C + c);
+        before[static_cast<std::size_t>(t * C + c)] = t > seqs[s].begin
+                                                          ? ref::load(x, (t - 1) * C + c)
+                                                          : ref::load(state, seqs[s].slot * C + c);
       }
     }
   }
@@ -482,7 +543,8 @@ Cases token_shift_of(const std::vector<ShiftShape>& shapes, std::int64_t cut) {
   for (const ShiftShape& s : shapes) {
     for (const ShiftMix mix : {ShiftMix::kCurrent, ShiftMix::kPrevious}) {
       for (const int n : {1, 2, 6}) {
-        const std::string name = fmt::format("{}_{}_{}", s.name, n, mix == ShiftMix::kCurrent ? "current" : "previous");
+        const std::string name =
+            fmt::format("{}_{}_{}", s.name, n, mix == ShiftMix::kCurrent ? "current" : "previous");
         const Data d = data_for("token_shift", name);
         TokenShiftArgs a;
         a.seqs = d->seqs(s.lengths);
@@ -526,13 +588,16 @@ Cases token_delta_of(const std::vector<ShiftShape>& shapes, std::int64_t cut) {
   for (const ShiftShape& s : shapes) {
     const Data d = data_for("token_delta", s.name);
     const Seqs seqs = d->seqs(s.lengths);
-    const TokenDeltaArgs a{d->output({seqs.rows, s.C}), d->uniform({seqs.slots, s.C}), d->uniform({seqs.rows, s.C}), seqs};
+    const TokenDeltaArgs a{d->output({seqs.rows, s.C}), d->uniform({seqs.slots, s.C}),
+                           d->uniform({seqs.rows, s.C}), seqs};
     const auto bound = [=, keep = d] {
       Doubles b = exact_result(a, a.delta);
       for (double& x : b) x = kU * std::abs(x);
       return b;
     };
-    cases.push_back(make_case("token_delta", s.name, d, a, {{"delta", a.delta, bound}, {"state", a.state, exactly(a.state)}}, {0, cut}));
+    cases.push_back(make_case("token_delta", s.name, d, a,
+                              {{"delta", a.delta, bound}, {"state", a.state, exactly(a.state)}},
+                              {0, cut}));
   }
   return cases;
 }
@@ -540,7 +605,8 @@ Cases token_delta_of(const std::vector<ShiftShape>& shapes, std::int64_t cut) {
 Cases token_delta_cases() { return token_delta_of(shift_shapes(), 0); }
 Cases token_delta_rows() { return token_delta_of({{"rows", {kManyRows}, 33}}, kManyRows); }
 
-Cases shift_by_of(const std::vector<std::pair<std::int64_t, std::int64_t>>& shapes, std::int64_t cut) {
+Cases shift_by_of(const std::vector<std::pair<std::int64_t, std::int64_t>>& shapes,
+                  std::int64_t cut) {
   Cases cases;
   for (const auto& [T, C] : shapes) {
     const std::string name = fmt::format("{}_rows_of_{}", T, C);
@@ -570,14 +636,17 @@ Cases data_shift_of(const std::vector<std::array<std::int64_t, 3>>& shapes, std:
         a.w2[q] = d->weight({C, D}, dtype, 0.3);
         a.maa[q] = d->uniform({C});
       }
-      for (const Tensor& y : a.y) written.push_back({"y", y, rounded(a, y, roundings_of_sum(D) + 1 + 2)});
+      for (const Tensor& y : a.y)
+        written.push_back({"y", y, rounded(a, y, roundings_of_sum(D) + 1 + 2)});
       cases.push_back(make_case("data_shift", name, d, a, written, {1, cut}));
     }
   }
   return cases;
 }
 
-Cases data_shift_cases() { return data_shift_of({{1, 64, 32}, {5, 33, 4}, {63, 20, 7}, {2, 1000, 32}, {7, 16, 1}}, 0); }
+Cases data_shift_cases() {
+  return data_shift_of({{1, 64, 32}, {5, 33, 4}, {63, 20, 7}, {2, 1000, 32}, {7, 16, 1}}, 0);
+}
 Cases data_shift_rows() { return data_shift_of({{kManyRows, 33, 20}}, kManyRows); }
 
 // ---- Element by element
@@ -585,7 +654,12 @@ Cases data_shift_rows() { return data_shift_of({{kManyRows, 33, 20}}, kManyRows)
 Cases spread_cases() {
   Cases cases;
   for (const Act act : {Act::kNone, Act::kNegExp, Act::kExp, Act::kExpNegExp}) {
-    for (const auto& [A, n] : {std::pair<std::int64_t, std::int64_t>{64, 64}, {63, 63}, {64, 1}, {300, 3}, {1000, 250}, {12, 3}}) {
+    for (const auto& [A, n] : {std::pair<std::int64_t, std::int64_t>{64, 64},
+                               {63, 63},
+                               {64, 1},
+                               {300, 3},
+                               {1000, 250},
+                               {12, 3}}) {
       const std::string name = fmt::format("act_{}_{}_over_{}", static_cast<int>(act), n, A);
       const Data d = data_for("spread", name);
       const SpreadArgs a{d->output({A}), d->uniform({n}, -6, 2), act};
@@ -604,43 +678,61 @@ Cases spread_cases() {
 
 /// y = a, y = b or neither, for shapes from one value to more than one thread's share.
 template <class Args, class Make>
-Cases element_wise(const std::string& op, const std::vector<std::string>& places, const Make& make, double roundings,
-                   bool rows) {
+Cases element_wise(const std::string& op, const std::vector<std::string>& places, const Make& make,
+                   double roundings, bool rows) {
   Cases cases;
-  for (const auto& [T, C] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 63}, {3, 1000}, {97, 401}, {0, 4}, {kManyRows, 33}}) {
+  for (const auto& [T, C] : {std::pair<std::int64_t, std::int64_t>{1, 1},
+                             {1, 63},
+                             {3, 1000},
+                             {97, 401},
+                             {0, 4},
+                             {kManyRows, 33}}) {
     if (rows != (T == kManyRows)) continue;
     for (const std::string& place : places) {
       const std::string name = fmt::format("{}_by_{}{}", T, C, place);
       const Data d = data_for(op, name);
       const Args a = make(*d, Shape{T, C}, place);
-      cases.push_back(make_case(op, name, d, a, {{"y", a.y, rounded(a, a.y, roundings)}}, {0, rows ? T : 0}));
+      cases.push_back(
+          make_case(op, name, d, a, {{"y", a.y, rounded(a, a.y, roundings)}}, {0, rows ? T : 0}));
     }
   }
   return cases;
 }
 
 Cases mul_of(bool rows) {
-  return element_wise<MulArgs>("mul", {"", "_onto_a", "_onto_b"}, [](CaseData& d, const Shape& s, const std::string& place) {
-    const Tensor a = d.uniform(s), b = d.uniform(s);
-    return MulArgs{place == "_onto_a" ? a : place == "_onto_b" ? b : d.output(s), a, b};
-  }, 1, rows);
+  return element_wise<MulArgs>(
+      "mul", {"", "_onto_a", "_onto_b"},
+      [](CaseData& d, const Shape& s, const std::string& place) {
+        const Tensor a = d.uniform(s), b = d.uniform(s);
+        return MulArgs{place == "_onto_a" ? a : place == "_onto_b" ? b : d.output(s), a, b};
+      },
+      1, rows);
 }
 Cases add_of(bool rows) {
-  return element_wise<AddArgs>("add", {"", "_onto_a"}, [](CaseData& d, const Shape& s, const std::string& place) {
-    const Tensor a = d.uniform(s), b = d.uniform(s);
-    return AddArgs{place == "_onto_a" ? a : d.output(s), a, b};
-  }, 1, rows);
+  return element_wise<AddArgs>(
+      "add", {"", "_onto_a"},
+      [](CaseData& d, const Shape& s, const std::string& place) {
+        const Tensor a = d.uniform(s), b = d.uniform(s);
+        return AddArgs{place == "_onto_a" ? a : d.output(s), a, b};
+      },
+      1, rows);
 }
 Cases lerp_of(bool rows) {
   // With every operand at its magnitude the result would be a − a m + b m; m ≥ 0 here, and 2 |a| covers the difference.
   Cases cases;
-  for (const auto& [T, C] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 63}, {3, 1000}, {97, 401}, {0, 4}, {kManyRows, 33}}) {
+  for (const auto& [T, C] : {std::pair<std::int64_t, std::int64_t>{1, 1},
+                             {1, 63},
+                             {3, 1000},
+                             {97, 401},
+                             {0, 4},
+                             {kManyRows, 33}}) {
     if (rows != (T == kManyRows)) continue;
     for (const bool in_place : {false, true}) {
       const std::string name = fmt::format("{}_by_{}{}", T, C, in_place ? "_onto_a" : "");
       const Data d = data_for("lerp", name);
       const Tensor from = d->uniform({T, C});
-      const LerpArgs a{in_place ? from : d->output({T, C}), from, d->uniform({T, C}), d->uniform({T, C}, 0, 1)};
+      const LerpArgs a{in_place ? from : d->output({T, C}), from, d->uniform({T, C}),
+                       d->uniform({T, C}, 0, 1)};
       const auto bound = [=, keep = d] {
         Doubles b(static_cast<std::size_t>(a.y.numel()));
         for (std::size_t i = 0; i < b.size(); ++i) {
@@ -665,11 +757,13 @@ struct RecurrentShape {
 
 std::vector<RecurrentShape> recurrent_shapes() {
   std::vector<RecurrentShape> shapes = {
-      {"one_token", {1}, 2, 64},         {"odd_length", {63}, 1, 64},          {"decode", {1, 1, 1, 1}, 3, 16},
-      {"ragged", {1, 40, 7, 1}, 3, 32},  {"empty_first", {0, 5}, 1, 64},       {"empty_last", {4, 0}, 2, 8},
-      {"only_empty", {0}, 2, 8},         {"long", {1000}, 1, 8},
+      {"one_token", {1}, 2, 64},       {"odd_length", {63}, 1, 64},
+      {"decode", {1, 1, 1, 1}, 3, 16}, {"ragged", {1, 40, 7, 1}, 3, 32},
+      {"empty_first", {0, 5}, 1, 64},  {"empty_last", {4, 0}, 2, 8},
+      {"only_empty", {0}, 2, 8},       {"long", {1000}, 1, 8},
   };
-  for (const std::int64_t N : kHeadSizes) shapes.push_back({fmt::format("heads_of_{}", N), {9, 3}, 2, N});
+  for (const std::int64_t N : kHeadSizes)
+    shapes.push_back({fmt::format("heads_of_{}", N), {9, 3}, 2, N});
   return shapes;
 }
 
@@ -702,7 +796,8 @@ Cases wkv4_of(const std::vector<Wkv4Shape>& shapes, std::int64_t cut) {
     a.u = d->uniform({s.A}, -2, 2);
     a.bb = s.fresh ? d->fill(slots, [](std::int64_t) { return 0; }) : d->uniform(slots, 0.5, 3);
     // A weighted sum of values below 1, as it always is.
-    a.aa = d->fill(slots, [&](std::int64_t i) { return ref::load(a.bb, i) * d->random.uniform(-1, 1); });
+    a.aa = d->fill(slots,
+                   [&](std::int64_t i) { return ref::load(a.bb, i) * d->random.uniform(-1, 1); });
     a.pp = s.fresh ? d->fill(slots, [](std::int64_t) { return -1e38; }) : d->uniform(slots, -2, 2);
     // Each step multiplies weights by e^x with |x| ≤ P rounded to 2 u P, two exponentials of kExpUlps, and three more
     // roundings; a quotient of two sums of such weights moves at most twice as much as a weight.
@@ -719,24 +814,41 @@ Cases wkv4_of(const std::vector<Wkv4Shape>& shapes, std::int64_t cut) {
     };
     const auto exponent = [=, keep = d] {
       Doubles b = exact_result(a, a.pp);
-      for (double& x : b) x = (longest(a.seqs) + 1) * 2 * kU * (std::abs(x) + s.key + largest(a.w)) + kTiny;
+      for (double& x : b)
+        x = (longest(a.seqs) + 1) * 2 * kU * (std::abs(x) + s.key + largest(a.w)) + kTiny;
       return b;
     };
-    const auto everywhere_relative = [=] { return Doubles(static_cast<std::size_t>(a.y.numel()), 2 * relative()); };
+    const auto everywhere_relative = [=] {
+      return Doubles(static_cast<std::size_t>(a.y.numel()), 2 * relative());
+    };
     cases.push_back(make_case("wkv4", s.name, d, a,
-                              {{"y", a.y, everywhere_relative}, {"aa", a.aa, weights(a.bb, 1)}, {"bb", a.bb, weights(a.bb, 1)},
-                               {"pp", a.pp, exponent}}, {0, cut}));
+                              {{"y", a.y, everywhere_relative},
+                               {"aa", a.aa, weights(a.bb, 1)},
+                               {"bb", a.bb, weights(a.bb, 1)},
+                               {"pp", a.pp, exponent}},
+                              {0, cut}));
   }
   return cases;
 }
 
 Cases wkv4_cases() {
-  return wkv4_of({{"one_token", {1}, 64}, {"one_fresh_token", {1}, 64, 3, true}, {"odd_length", {63}, 33},
-                  {"decode", {1, 1, 1}, 100}, {"ragged", {1, 20, 7, 1}, 40}, {"empty_first", {0, 5}, 17},
-                  {"empty_last", {4, 0}, 16}, {"only_empty", {0}, 16}, {"long", {1000}, 20}, {"large_keys", {50}, 20, 80},
-                  {"huge_keys", {50}, 20, 1000, true}, {"one_channel", {9}, 1}}, 0);
+  return wkv4_of({{"one_token", {1}, 64},
+                  {"one_fresh_token", {1}, 64, 3, true},
+                  {"odd_length", {63}, 33},
+                  {"decode", {1, 1, 1}, 100},
+                  {"ragged", {1, 20, 7, 1}, 40},
+                  {"empty_first", {0, 5}, 17},
+                  {"empty_last", {4, 0}, 16},
+                  {"only_empty", {0}, 16},
+                  {"long", {1000}, 20},
+                  {"large_keys", {50}, 20, 80},
+                  {"huge_keys", {50}, 20, 1000, true},
+                  {"one_channel", {9}, 1}},
+                 0);
 }
-Cases wkv4_rows() { return wkv4_of({{"rows", {kManyRows}, 33}, {"rows_fresh", {kManyRows}, 33, 20, true}}, kManyRows); }
+Cases wkv4_rows() {
+  return wkv4_of({{"rows", {kManyRows}, 33}, {"rows_fresh", {kManyRows}, 33, 20, true}}, kManyRows);
+}
 
 Cases wkv6_of(const std::vector<RecurrentShape>& shapes, std::int64_t cut) {
   Cases cases;
@@ -759,7 +871,8 @@ Cases wkv6_of(const std::vector<RecurrentShape>& shapes, std::int64_t cut) {
       const double steps = 3 * longest(a.seqs);
       cases.push_back(make_case("wkv6", name, d, a,
                                 {{"y", a.y, rounded(a, a.y, steps + roundings_of_sum(s.N) + 4)},
-                                 {"state", a.state, rounded(a, a.state, steps)}}, {0, cut}));
+                                 {"state", a.state, rounded(a, a.state, steps)}},
+                                {0, cut}));
     }
   }
   return cases;
@@ -799,7 +912,8 @@ struct Wkv7Bounds {
 Wkv7Bounds wkv7_bounds(const Wkv7Args& a) {
   const std::int64_t H = a.state.dim(1), N = a.state.dim(2), A = H * N;
   const auto n = static_cast<std::size_t>(N);
-  const Doubles r = values(a.r), w = values(a.w), k = values(a.k), v = values(a.v), alpha = values(a.alpha), beta = values(a.beta);
+  const Doubles r = values(a.r), w = values(a.w), k = values(a.k), v = values(a.v),
+                alpha = values(a.alpha), beta = values(a.beta);
   Doubles S = values(a.state);
   Wkv7Bounds bounds{Doubles(r.size()), Doubles(S.size(), 0)};
   const double sum = roundings_of_sum(N) * kU;
@@ -815,9 +929,11 @@ Wkv7Bounds wkv7_bounds(const Wkv7Args& a) {
         for (std::size_t i = 0; i < n; ++i) {
           double* row = M + i * n;
           double sa = 0, magnitude = 0, local = 0, terms = 0;
-          for (std::size_t j = 0; j < n; ++j) sa += row[j] * alpha[at + j], magnitude += std::abs(row[j] * alpha[at + j]);
+          for (std::size_t j = 0; j < n; ++j)
+            sa += row[j] * alpha[at + j], magnitude += std::abs(row[j] * alpha[at + j]);
           for (std::size_t j = 0; j < n; ++j) {
-            const double kept = row[j] * w[at + j], removed = sa * beta[at + j], added = v[at + i] * k[at + j];
+            const double kept = row[j] * w[at + j], removed = sa * beta[at + j],
+                         added = v[at + i] * k[at + j];
             const double step = 4 * kU * (std::abs(kept) + std::abs(removed) + std::abs(added)) +
                                 sum * magnitude * std::abs(beta[at + j]);
             local += step * step;
@@ -855,13 +971,17 @@ Cases wkv7_of(const std::vector<RecurrentShape>& shapes, std::int64_t cut) {
     a.alpha = d->uniform(rows);
     for (std::int64_t i = 0; i < a.alpha.numel(); i += s.N) {
       double square = 0;
-      for (std::int64_t j = i; j < i + s.N; ++j) square += ref::load(a.alpha, j) * ref::load(a.alpha, j);
-      for (std::int64_t j = i; j < i + s.N; ++j) ref::store(a.alpha, j, static_cast<float>(ref::load(a.alpha, j) / std::sqrt(square)));
+      for (std::int64_t j = i; j < i + s.N; ++j)
+        square += ref::load(a.alpha, j) * ref::load(a.alpha, j);
+      for (std::int64_t j = i; j < i + s.N; ++j)
+        ref::store(a.alpha, j, static_cast<float>(ref::load(a.alpha, j) / std::sqrt(square)));
     }
-    a.beta = d->fill(rows, [&](std::int64_t i) { return -ref::load(a.alpha, i) * d->random.uniform(0, 1); });
+    a.beta = d->fill(
+        rows, [&](std::int64_t i) { return -ref::load(a.alpha, i) * d->random.uniform(0, 1); });
     cases.push_back(make_case("wkv7", s.name, d, a,
                               {{"y", a.y, [=, keep = d] { return wkv7_bounds(a).y; }},
-                               {"state", a.state, [=, keep = d] { return wkv7_bounds(a).state; }}}, {0, cut}));
+                               {"state", a.state, [=, keep = d] { return wkv7_bounds(a).state; }}},
+                              {0, cut}));
   }
   return cases;
 }
@@ -875,8 +995,10 @@ Cases delta_keys_of(const std::vector<NormShape>& shapes, std::int64_t cut) {
     const Data d = data_for("delta_keys", s.name);
     const std::int64_t A = s.H * s.N;
     const Shape rows = {s.T, A};
-    DeltaKeysArgs a{d->output(rows), d->output(rows), d->output(rows), d->uniform(rows, -s.spread, s.spread),
-                    d->uniform(rows, 0, 1), d->uniform({A}), d->uniform({A}), s.H};
+    DeltaKeysArgs a{d->output(rows),        d->output(rows),
+                    d->output(rows),        d->uniform(rows, -s.spread, s.spread),
+                    d->uniform(rows, 0, 1), d->uniform({A}),
+                    d->uniform({A}),        s.H};
     // Half the error of the sum of squares, a root, a quotient and four products.
     const auto relative = [=](const Tensor& t) {
       return [=, keep = d] {
@@ -889,21 +1011,28 @@ Cases delta_keys_of(const std::vector<NormShape>& shapes, std::int64_t cut) {
       Doubles b(static_cast<std::size_t>(a.k.numel()));
       for (std::size_t i = 0; i < b.size(); ++i) {
         const auto at = static_cast<std::int64_t>(i);
-        b[i] = 4 * kU * std::abs(ref::load(a.k, at)) * (1 + std::abs(ref::load(a.k_a, at % A))) + kTiny;
+        b[i] = 4 * kU * std::abs(ref::load(a.k, at)) * (1 + std::abs(ref::load(a.k_a, at % A))) +
+               kTiny;
       }
       return b;
     };
     cases.push_back(make_case("delta_keys", s.name, d, a,
-                              {{"k_new", a.k_new, key}, {"alpha", a.alpha, relative(a.alpha)}, {"beta", a.beta, relative(a.beta)}},
+                              {{"k_new", a.k_new, key},
+                               {"alpha", a.alpha, relative(a.alpha)},
+                               {"beta", a.beta, relative(a.beta)}},
                               {0, cut}));
   }
   return cases;
 }
 
 Cases delta_keys_cases() {
-  std::vector<NormShape> shapes = {{"one_token", 1, 12, 64}, {"odd_length", 63, 2, 64}, {"zero_keys", 3, 2, 8, 0, 0},
-                                   {"below_the_floor", 3, 2, 16, 0, 1e-14}, {"small_keys", 3, 2, 16, 0, 1e-9}};
-  for (const std::int64_t N : kHeadSizes) shapes.push_back({fmt::format("heads_of_{}", N), 5, 3, N});
+  std::vector<NormShape> shapes = {{"one_token", 1, 12, 64},
+                                   {"odd_length", 63, 2, 64},
+                                   {"zero_keys", 3, 2, 8, 0, 0},
+                                   {"below_the_floor", 3, 2, 16, 0, 1e-14},
+                                   {"small_keys", 3, 2, 16, 0, 1e-9}};
+  for (const std::int64_t N : kHeadSizes)
+    shapes.push_back({fmt::format("heads_of_{}", N), 5, 3, N});
   return delta_keys_of(shapes, 0);
 }
 Cases delta_keys_rows() { return delta_keys_of({{"rows", kManyRows, 3, 20}}, kManyRows); }
@@ -928,17 +1057,26 @@ Cases tiny_attention_of(const std::vector<TinyShape>& shapes, std::int64_t cut) 
     const double steps = 2 * longest(a.seqs);
     cases.push_back(make_case("tiny_attention", s.name, d, a,
                               {{"y", a.y, rounded(a, a.y, steps + roundings_of_sum(s.D) + 4)},
-                               {"state", a.state, rounded(a, a.state, steps)}}, {0, cut}));
+                               {"state", a.state, rounded(a, a.state, steps)}},
+                              {0, cut}));
   }
   return cases;
 }
 
 Cases tiny_attention_cases() {
-  return tiny_attention_of({{"one_token", {1}, 64, 16}, {"odd_length", {63}, 33, 12}, {"decode", {1, 1, 1}, 20, 7},
-                            {"ragged", {1, 20, 7, 1}, 40, 256}, {"empty_first", {0, 5}, 17, 1}, {"empty_last", {4, 0}, 16, 32},
-                            {"only_empty", {0}, 16, 8}, {"long", {1000}, 5, 9}}, 0);
+  return tiny_attention_of({{"one_token", {1}, 64, 16},
+                            {"odd_length", {63}, 33, 12},
+                            {"decode", {1, 1, 1}, 20, 7},
+                            {"ragged", {1, 20, 7, 1}, 40, 256},
+                            {"empty_first", {0, 5}, 17, 1},
+                            {"empty_last", {4, 0}, 16, 32},
+                            {"only_empty", {0}, 16, 8},
+                            {"long", {1000}, 5, 9}},
+                           0);
 }
-Cases tiny_attention_rows() { return tiny_attention_of({{"rows", {kManyRows}, 33, 20}}, kManyRows); }
+Cases tiny_attention_rows() {
+  return tiny_attention_of({{"rows", {kManyRows}, 33, 20}}, kManyRows);
+}
 
 Cases cross_entropy_cases() {
   Cases cases;
@@ -948,15 +1086,18 @@ Cases cross_entropy_cases() {
     double spread;
   };
   for (const auto& [name, T, V, spread] :
-       {Row{"one_token", 1, 256, 5}, Row{"odd_vocabulary", 7, 61, 5}, Row{"two_classes", 63, 2, 5}, Row{"world", 3, 65536, 10},
-        Row{"huge_logits", 5, 100, 3e4}, Row{"equal_logits", 4, 1000, 0}}) {
+       {Row{"one_token", 1, 256, 5}, Row{"odd_vocabulary", 7, 61, 5}, Row{"two_classes", 63, 2, 5},
+        Row{"world", 3, 65536, 10}, Row{"huge_logits", 5, 100, 3e4},
+        Row{"equal_logits", 4, 1000, 0}}) {
     const Data d = data_for("cross_entropy", name);
     std::vector<std::int64_t> targets;
     for (std::int64_t t = 0; t < T; ++t) targets.push_back(t == 0 ? V - 1 : d->random.below(V));
     const CrossEntropyArgs a{d->output({1}), d->uniform({T, V}, -spread, spread), d->ints(targets)};
     // z − max is rounded once, e^· has its own error, the rest is done in double and rounded at the end.
     const double loss_size = 2 * spread + std::log(static_cast<double>(V));
-    cases.push_back(make_case("cross_entropy", name, d, a, {{"loss", a.loss, everywhere(a.loss, kU * (2 * spread + 4 + loss_size))}}));
+    cases.push_back(
+        make_case("cross_entropy", name, d, a,
+                  {{"loss", a.loss, everywhere(a.loss, kU * (2 * spread + 4 + loss_size))}}));
   }
   return cases;
 }
@@ -992,7 +1133,8 @@ constexpr Row kTable[] = {
 };
 
 const Row* find(const std::string& op) {
-  const auto* row = std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& r) { return r.op == op; });
+  const auto* row =
+      std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& r) { return r.op == op; });
   return row == std::end(kTable) ? nullptr : row;
 }
 

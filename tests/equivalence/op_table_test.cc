@@ -28,10 +28,12 @@ class OpTable : public testing::TestWithParam<Param> {
 
 /// |got − exact| as a share of its bound; a failure of the test if it is more than 1, or if one is not a number where
 /// the other is.
-double compare(const std::vector<double>& got, const std::vector<double>& exact, const std::vector<double>& bound) {
+double compare(const std::vector<double>& got, const std::vector<double>& exact,
+               const std::vector<double>& bound) {
   double worst = 0;
   if (got.size() != exact.size() || got.size() != bound.size()) {
-    ADD_FAILURE() << got.size() << " results, " << exact.size() << " expected, " << bound.size() << " bounds";
+    ADD_FAILURE() << got.size() << " results, " << exact.size() << " expected, " << bound.size()
+                  << " bounds";
     return 0;
   }
   for (std::size_t i = 0; i < got.size(); ++i) {
@@ -45,8 +47,8 @@ double compare(const std::vector<double>& got, const std::vector<double>& exact,
     }
     const double error = std::abs(got[i] - exact[i]);
     if (!(error <= bound[i])) {
-      ADD_FAILURE() << "value " << i << " is " << got[i] << ", not " << exact[i] << ": off by " << error
-                    << ", allowed " << bound[i];
+      ADD_FAILURE() << "value " << i << " is " << got[i] << ", not " << exact[i] << ": off by "
+                    << error << ", allowed " << bound[i];
       return 0;
     }
     if (bound[i] > 0) worst = std::max(worst, error / bound[i]);
@@ -84,7 +86,8 @@ TEST_P(OpTable, EqualsTheReferenceWithinDerivedBounds) {
     }
     if (HasFailure()) return;
   }
-  std::printf("%zu cases, largest error %.1f %% of its bound (%s)\n", cases.size(), 100 * worst, where.c_str());
+  std::printf("%zu cases, largest error %.1f %% of its bound (%s)\n", cases.size(), 100 * worst,
+              where.c_str());
 }
 
 /// The reference computes each row by itself, so only the CPU's kernels can fail here.
@@ -101,16 +104,21 @@ TEST_P(Rows, AreBitIdenticalWhateverSharesTheCall) {
     EXPECT_EQ(difference(c.run(*three), whole), "") << "3 threads";
     for (const std::int64_t rows : {1, 2, 5, 6, 7, 16, 97}) {
       EXPECT_EQ(difference(c.run_cut(*one, rows), whole), "") << rows << " rows a call";
-      EXPECT_EQ(difference(c.run_cut(*three, rows), whole), "") << rows << " rows a call, 3 threads";
+      EXPECT_EQ(difference(c.run_cut(*three, rows), whole), "")
+          << rows << " rows a call, 3 threads";
     }
     if (HasFailure()) return;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, OpTable, testing::Combine(testing::ValuesIn(forward_ops()), testing::ValuesIn(f32_backends())),
+INSTANTIATE_TEST_SUITE_P(Ops, OpTable,
+                         testing::Combine(testing::ValuesIn(forward_ops()),
+                                          testing::ValuesIn(f32_backends())),
                          param_name);
 
-INSTANTIATE_TEST_SUITE_P(Ops, Rows, testing::Combine(testing::ValuesIn(row_ops()), testing::ValuesIn(cpu_backends())),
+INSTANTIATE_TEST_SUITE_P(Ops, Rows,
+                         testing::Combine(testing::ValuesIn(row_ops()),
+                                          testing::ValuesIn(cpu_backends())),
                          param_name);
 
 /// A device must give the reference's results to the bit: it computes with it.
@@ -121,13 +129,15 @@ TEST_P(FakeDevice, EqualsTheReferenceToTheBit) {
     SCOPED_TRACE(c.name);
     for (const char* type : {"f32", "f64"}) {
       const auto reference = make_backend_under_test(std::string("ref_") + type).backend;
-      const auto fake = make_backend_under_test(type == std::string("f32") ? "fake" : "fake_f64").backend;
+      const auto fake =
+          make_backend_under_test(type == std::string("f32") ? "fake" : "fake_f64").backend;
       ASSERT_EQ(difference(c.run(*fake), c.run(*reference)), "") << type;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, FakeDevice, testing::ValuesIn(forward_ops()), [](const auto& p) { return p.param; });
+INSTANTIATE_TEST_SUITE_P(Ops, FakeDevice, testing::ValuesIn(forward_ops()),
+                         [](const auto& p) { return p.param; });
 
 }  // namespace
 }  // namespace prwkv::test

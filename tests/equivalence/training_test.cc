@@ -63,13 +63,15 @@ class Pool {
   std::deque<Buffer> memory_;
 };
 
-std::vector<double> random_values(std::int64_t n, Random& random, double low = -1, double high = 1) {
+std::vector<double> random_values(std::int64_t n, Random& random, double low = -1,
+                                  double high = 1) {
   std::vector<double> v(static_cast<std::size_t>(n));
   for (double& x : v) x = random.uniform(low, high);
   return v;
 }
 
-void expect_gradient(const std::vector<double>& got, const std::vector<double>& expected, const std::string& what) {
+void expect_gradient(const std::vector<double>& got, const std::vector<double>& expected,
+                     const std::string& what) {
   ASSERT_EQ(got.size(), expected.size()) << what;
   double scale = 0;
   for (const double x : expected) scale = std::max(scale, std::abs(x));
@@ -99,53 +101,70 @@ Tensor no_state(Pool& pool, const Shape& shape, double value = 0) {
 std::vector<OpGradient> op_gradients() {
   std::vector<OpGradient> list;
   list.push_back({"embedding", {{{7, 5}}}, [](Ctx& c, Pool& pool, const auto& x) {
-    return op::embedding(c, Matrix{x[0]}, pool.ints({3, 0, 3, 6}));
-  }});
+                    return op::embedding(c, Matrix{x[0]}, pool.ints({3, 0, 3, 6}));
+                  }});
   list.push_back({"layer_norm", {{{3, 9}}, {{9}}, {{9}}}, [](Ctx& c, Pool&, const auto& x) {
-    return op::layer_norm(c, x[0], Norm{x[1], x[2]});
-  }});
-  for (const Act act : {Act::kNone, Act::kSigmoid, Act::kTanh, Act::kSilu, Act::kReluSq, Act::kExp, Act::kNegExp,
-                        Act::kExpNegExp, Act::kDecay7}) {
-    list.push_back({fmt::format("linear_act_{}", static_cast<int>(act)), {{{3, 5}}, {{4, 5}}, {{4}}},
-                    [act](Ctx& c, Pool&, const auto& x) { return op::linear(c, {x[0], Matrix{x[1]}, act, x[2]}); }});
-    list.push_back({fmt::format("spread_act_{}", static_cast<int>(act)), {{{3}}},
+                    return op::layer_norm(c, x[0], Norm{x[1], x[2]});
+                  }});
+  for (const Act act : {Act::kNone, Act::kSigmoid, Act::kTanh, Act::kSilu, Act::kReluSq, Act::kExp,
+                        Act::kNegExp, Act::kExpNegExp, Act::kDecay7}) {
+    list.push_back({fmt::format("linear_act_{}", static_cast<int>(act)),
+                    {{{3, 5}}, {{4, 5}}, {{4}}},
+                    [act](Ctx& c, Pool&, const auto& x) {
+                      return op::linear(c, {x[0], Matrix{x[1]}, act, x[2]});
+                    }});
+    list.push_back({fmt::format("spread_act_{}", static_cast<int>(act)),
+                    {{{3}}},
                     [act](Ctx& c, Pool&, const auto& x) { return op::spread(c, x[0], act, 12); }});
   }
-  list.push_back({"linear_two_parts_of_one_row", {{{3, 5}}, {{4, 5}}, {{4, 5}}}, [](Ctx& c, Pool&, const auto& x) {
-    const Matrix a{x[1]}, b{x[2]};
-    const auto [p, q] = op::linear(c, {{x[0], a, Act::kTanh}, {x[0], b}});
-    return op::mul(c, p, q);
-  }});
+  list.push_back({"linear_two_parts_of_one_row",
+                  {{{3, 5}}, {{4, 5}}, {{4, 5}}},
+                  [](Ctx& c, Pool&, const auto& x) {
+                    const Matrix a{x[1]}, b{x[2]};
+                    const auto [p, q] = op::linear(c, {{x[0], a, Act::kTanh}, {x[0], b}});
+                    return op::mul(c, p, q);
+                  }});
   for (const ShiftMix mix : {ShiftMix::kCurrent, ShiftMix::kPrevious}) {
-    list.push_back({mix == ShiftMix::kCurrent ? "token_shift_current" : "token_shift_previous", {{{6, 4}}, {{4}}, {{4}}},
+    list.push_back({mix == ShiftMix::kCurrent ? "token_shift_current" : "token_shift_previous",
+                    {{{6, 4}}, {{4}}, {{4}}},
                     [mix](Ctx& c, Pool& pool, const auto& x) {
-      Random random(5);
-      const Tensor state = pool.make({3, 4}, random_values(12, random));
-      const auto [a, b] = op::token_shift(c, x[0], {x[1], x[2]}, mix, state, pool.seqs({4, 0, 2}));
-      return op::mul(c, a, b);
-    }});
+                      Random random(5);
+                      const Tensor state = pool.make({3, 4}, random_values(12, random));
+                      const auto [a, b] =
+                          op::token_shift(c, x[0], {x[1], x[2]}, mix, state, pool.seqs({4, 0, 2}));
+                      return op::mul(c, a, b);
+                    }});
   }
   for (const bool carried : {false, true}) {
-    list.push_back({carried ? "wkv4_carried_state" : "wkv4", {{{7, 3}, -2, 2}, {{7, 3}}, {{3}, -2, -0.1}, {{3}}},
+    list.push_back({carried ? "wkv4_carried_state" : "wkv4",
+                    {{{7, 3}, -2, 2}, {{7, 3}}, {{3}, -2, -0.1}, {{3}}},
                     [carried](Ctx& c, Pool& pool, const auto& x) {
-      Random random(6);
-      const Tensor aa = carried ? pool.make({2, 3}, random_values(6, random)) : no_state(pool, {2, 3});
-      const Tensor bb = carried ? pool.make({2, 3}, random_values(6, random, 0.5, 2)) : no_state(pool, {2, 3});
-      const Tensor pp = carried ? pool.make({2, 3}, random_values(6, random)) : no_state(pool, {2, 3}, -1e38);
-      return op::wkv4(c, x[0], x[1], x[2], x[3], aa, bb, pp, pool.seqs({5, 2}));
-    }});
+                      Random random(6);
+                      const Tensor aa = carried ? pool.make({2, 3}, random_values(6, random))
+                                                : no_state(pool, {2, 3});
+                      const Tensor bb = carried
+                                            ? pool.make({2, 3}, random_values(6, random, 0.5, 2))
+                                            : no_state(pool, {2, 3});
+                      const Tensor pp = carried ? pool.make({2, 3}, random_values(6, random))
+                                                : no_state(pool, {2, 3}, -1e38);
+                      return op::wkv4(c, x[0], x[1], x[2], x[3], aa, bb, pp, pool.seqs({5, 2}));
+                    }});
   }
-  list.push_back({"mul", {{{3, 4}}, {{3, 4}}}, [](Ctx& c, Pool&, const auto& x) { return op::mul(c, x[0], x[1]); }});
-  list.push_back({"mul_with_itself", {{{3, 4}}}, [](Ctx& c, Pool&, const auto& x) { return op::mul(c, x[0], x[0]); }});
+  list.push_back({"mul", {{{3, 4}}, {{3, 4}}}, [](Ctx& c, Pool&, const auto& x) {
+                    return op::mul(c, x[0], x[1]);
+                  }});
+  list.push_back({"mul_with_itself", {{{3, 4}}}, [](Ctx& c, Pool&, const auto& x) {
+                    return op::mul(c, x[0], x[0]);
+                  }});
   list.push_back({"add_to", {{{3, 4}}, {{3, 4}}}, [](Ctx& c, Pool&, const auto& x) {
-    return op::add_to(c, op::mul(c, x[0], x[1]), x[1]);
-  }});
+                    return op::add_to(c, op::mul(c, x[0], x[1]), x[1]);
+                  }});
   list.push_back({"gather_rows", {{{5, 4}}}, [](Ctx& c, Pool& pool, const auto& x) {
-    return op::gather_rows(c, x[0], pool.ints({4, 1, 1}));
-  }});
+                    return op::gather_rows(c, x[0], pool.ints({4, 1, 1}));
+                  }});
   list.push_back({"cross_entropy", {{{4, 6}, -3, 3}}, [](Ctx& c, Pool& pool, const auto& x) {
-    return op::cross_entropy(c, x[0], pool.ints({5, 0, 2, 2}));
-  }});
+                    return op::cross_entropy(c, x[0], pool.ints({5, 0, 2, 2}));
+                  }});
   return list;
 }
 
@@ -193,11 +212,13 @@ TEST_P(OpGradients, MatchCentralDifferences) {
       };
       expected.push_back((at(values[l][i] + kStep) - at(values[l][i] - kStep)) / (2 * kStep));
     }
-    expect_gradient(download(backend, tape.grad(variables[l])), expected, fmt::format("leaf {}", l));
+    expect_gradient(download(backend, tape.grad(variables[l])), expected,
+                    fmt::format("leaf {}", l));
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Reference, OpGradients, testing::ValuesIn(op_gradients()), [](const auto& p) { return p.param.name; });
+INSTANTIATE_TEST_SUITE_P(Reference, OpGradients, testing::ValuesIn(op_gradients()),
+                         [](const auto& p) { return p.param.name; });
 
 /// An independent backward pass of the same recurrence.
 TEST(Wkv4Backward, EqualsTheIndependentProgram) {
@@ -205,37 +226,61 @@ TEST(Wkv4Backward, EqualsTheIndependentProgram) {
   const auto path = shared_file(name);
   if (!path) GTEST_SKIP() << why_shared_is_missing(name);
   std::ifstream in(*path);
-  const Json all = parse_json(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()), *path);
+  const Json all = parse_json(
+      std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()), *path);
   const Json& j = all.at("wkv4");
   RefBackend backend(DType::kF64);
   Pool pool(backend);
   const auto flat = [&](const char* key) {
     std::vector<double> v;
     for (const Json& row : j.at(key)) {
-      if (!row.is_array()) v.push_back(row);
-      else v.insert(v.end(), row.begin(), row.end());
+      if (!row.is_array())
+        v.push_back(row);
+      else
+        v.insert(v.end(), row.begin(), row.end());
     }
     return v;
   };
-  const auto T = static_cast<std::int64_t>(j.at("k").size()), A = static_cast<std::int64_t>(j.at("u").size());
+  const auto T = static_cast<std::int64_t>(j.at("k").size()),
+             A = static_cast<std::int64_t>(j.at("u").size());
   const auto rows = [&](const char* key) { return pool.make({T, A}, flat(key)); };
   const auto vector = [&](const char* key) { return pool.make({A}, flat(key)); };
   const auto slot = [&](const char* key) { return pool.make({1, A}, flat(key)); };
   const auto zero = [&](const Shape& shape) { return no_state(pool, shape); };
   const Seqs seqs = pool.seqs({static_cast<std::int32_t>(T)});
-  const Tensor k = rows("k"), v = rows("v"), w = vector("log_decay"), u = vector("u"), y = zero({T, A});
+  const Tensor k = rows("k"), v = rows("v"), w = vector("log_decay"), u = vector("u"),
+               y = zero({T, A});
   const Tensor aa = slot("aa0"), bb = slot("bb0"), pp = slot("pp0");
   backend.wkv4({y, aa, bb, pp, k, v, w, u, seqs});
-  Wkv4BackwardArgs b{.g_k = zero({T, A}), .g_v = zero({T, A}), .g_w = zero({A}), .g_u = zero({A}), .g_y = rows("gy"), .y = y,
-                     .k = k, .v = v, .w = w, .u = u, .aa = slot("aa0"), .bb = slot("bb0"), .pp = slot("pp0"), .seqs = seqs};
+  Wkv4BackwardArgs b{.g_k = zero({T, A}),
+                     .g_v = zero({T, A}),
+                     .g_w = zero({A}),
+                     .g_u = zero({A}),
+                     .g_y = rows("gy"),
+                     .y = y,
+                     .k = k,
+                     .v = v,
+                     .w = w,
+                     .u = u,
+                     .aa = slot("aa0"),
+                     .bb = slot("bb0"),
+                     .pp = slot("pp0"),
+                     .seqs = seqs};
   backend.wkv4_backward(b);
   constexpr double kDigitsOfTheFile = 1e-9;
-  const std::pair<const char*, Tensor> results[] = {{"y", y}, {"aaT", aa}, {"bbT", bb}, {"ppT", pp}, {"gk", b.g_k},
-                                                    {"gv", b.g_v}, {"g_log_decay", b.g_w}, {"gu", b.g_u}};
+  const std::pair<const char*, Tensor> results[] = {{"y", y},
+                                                    {"aaT", aa},
+                                                    {"bbT", bb},
+                                                    {"ppT", pp},
+                                                    {"gk", b.g_k},
+                                                    {"gv", b.g_v},
+                                                    {"g_log_decay", b.g_w},
+                                                    {"gu", b.g_u}};
   for (const auto& [key, tensor] : results) {
     const std::vector<double> expected = flat(key), got = download(backend, tensor);
     ASSERT_EQ(got.size(), expected.size()) << key;
-    for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], kDigitsOfTheFile) << key << " " << i;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      EXPECT_NEAR(got[i], expected[i], kDigitsOfTheFile) << key << " " << i;
   }
 }
 
@@ -248,8 +293,10 @@ class F64Weights final : public ParamVisitor {
   void visit(const Param& p, Tensor& t) override {
     Random random(p.name);
     const bool is_matrix = p.stored != Stored::kVector;
-    const double size = is_matrix ? 1.5 / std::sqrt(static_cast<double>(p.shape[p.shape.rank - 1])) : 1;
-    values.push_back(random_values(p.shape.numel(), random, p.name.ends_with(".weight") && !is_matrix ? 0.5 : -size, size));
+    const double size =
+        is_matrix ? 1.5 / std::sqrt(static_cast<double>(p.shape[p.shape.rank - 1])) : 1;
+    values.push_back(random_values(p.shape.numel(), random,
+                                   p.name.ends_with(".weight") && !is_matrix ? 0.5 : -size, size));
     t = pool_.make(is_matrix ? p.shape : Shape{p.shape.numel()}, values.back());
     names.push_back(p.name);
     tensors.push_back(t);
@@ -274,7 +321,11 @@ class F64Weights final : public ParamVisitor {
 class Training {
  public:
   Training(Backend& backend, const std::string& shape)
-      : backend_(backend), arena_(backend), pool_(backend), weights(backend), dims_(model_shape(shape).dims) {
+      : backend_(backend),
+        arena_(backend),
+        pool_(backend),
+        weights(backend),
+        dims_(model_shape(shape).dims) {
     model_ = model_shape(shape).generation->make(dims_);
     model_->visit(weights);
     batch_.ids = pool_.ints({3, 0, 7, 3, 2, 10, 5, 5, 1, 9, 0});
@@ -289,9 +340,11 @@ class Training {
       initial_.emplace_back();
       for (const StateEntry& e : model_->state_spec(l)) {
         Shape shape_of_slots{2};
-        for (int i = 0; i < e.shape.rank; ++i) shape_of_slots.dims[static_cast<std::size_t>(shape_of_slots.rank++)] = e.shape[i];
+        for (int i = 0; i < e.shape.rank; ++i)
+          shape_of_slots.dims[static_cast<std::size_t>(shape_of_slots.rank++)] = e.shape[i];
         const bool positive = e.name == "bb";
-        initial_.back().push_back(random_values(shape_of_slots.numel(), random, positive ? 0.5 : -1, positive ? 2 : 1));
+        initial_.back().push_back(
+            random_values(shape_of_slots.numel(), random, positive ? 0.5 : -1, positive ? 2 : 1));
         state_.back().tensors.push_back(pool_.make(shape_of_slots, initial_.back().back()));
       }
     }
@@ -316,7 +369,12 @@ class Training {
     Tape tape(backend_, arena_, params);
     Gradients g;
     const Observer observer = [&](const char* op, const Tensor&) { g.ops.emplace_back(op); };
-    Ctx c{.backend = backend_, .arena = arena_, .layers = layers, .tape = &tape, .checkpoint = checkpoint, .observer = &observer};
+    Ctx c{.backend = backend_,
+          .arena = arena_,
+          .layers = layers,
+          .tape = &tape,
+          .checkpoint = checkpoint,
+          .observer = &observer};
     const Tensor y = forward(c);
     g.bytes = arena_.mark().offset;
     tape.backward_from(y);
@@ -328,7 +386,8 @@ class Training {
  private:
   Tensor forward(Ctx& c) {
     for (std::size_t l = 0; l < state_.size(); ++l) {
-      for (std::size_t i = 0; i < initial_[l].size(); ++i) backend_.upload(state_[l].tensors[i], initial_[l][i].data());
+      for (std::size_t i = 0; i < initial_[l].size(); ++i)
+        backend_.upload(state_[l].tensors[i], initial_[l][i].data());
     }
     return op::cross_entropy(c, model_->forward(c, batch_, state_), targets_);
   }
@@ -372,7 +431,8 @@ TEST(TrainingRwkv4, GradientsMatchCentralDifferences) {
       scale = std::max(scale, std::abs(expected[i]));
       off = std::max(off, std::abs(expected[i] - g.of[p][i]));
     }
-    EXPECT_GT(scale, 1e-6) << training.weights.names[p] << " does not matter: the test proves nothing about it";
+    EXPECT_GT(scale, 1e-6) << training.weights.names[p]
+                           << " does not matter: the test proves nothing about it";
     expect_gradient(g.of[p], expected, training.weights.names[p]);
     worst = std::max(worst, off / scale);
     parameters += values.size();
@@ -386,7 +446,8 @@ constexpr double kSameArithmetic = 1e-12;
 void expect_same_gradients(const Training::Gradients& a, const Training::Gradients& b) {
   EXPECT_EQ(a.loss, b.loss);
   for (std::size_t p = 0; p < a.of.size(); ++p) {
-    for (std::size_t i = 0; i < a.of[p].size(); ++i) ASSERT_NEAR(a.of[p][i], b.of[p][i], kSameArithmetic * std::max(1.0, std::abs(a.of[p][i])));
+    for (std::size_t i = 0; i < a.of[p].size(); ++i)
+      ASSERT_NEAR(a.of[p][i], b.of[p][i], kSameArithmetic * std::max(1.0, std::abs(a.of[p][i])));
   }
 }
 
@@ -399,10 +460,12 @@ TEST(TrainingRwkv4, CheckpointsChangeMemoryAndNothingElse) {
     std::vector<int> acquired, released;
   } layers;
   Training training(backend, kTiny4);
-  const Training::Gradients plain = training.gradients(false), saved = training.gradients(true, &layers);
+  const Training::Gradients plain = training.gradients(false),
+                            saved = training.gradients(true, &layers);
   expect_same_gradients(saved, plain);
   EXPECT_LT(saved.bytes, plain.bytes);
-  EXPECT_THAT(layers.acquired, testing::ElementsAre(0, 1, 1, 0)) << "forward, then backward in reverse order";
+  EXPECT_THAT(layers.acquired, testing::ElementsAre(0, 1, 1, 0))
+      << "forward, then backward in reverse order";
   EXPECT_THAT(layers.released, testing::ElementsAre(0, 1, 1, 0));
   EXPECT_EQ(saved.ops, plain.ops) << "an observer sees the forward pass once";
 }
@@ -411,7 +474,8 @@ TEST(TrainingRwkv4, RunsOnADevice) {
   RefBackend reference(DType::kF64);
   FakeBackend fake(DType::kF64);
   for (const bool checkpoint : {false, true}) {
-    expect_same_gradients(Training(fake, kTiny4).gradients(checkpoint), Training(reference, kTiny4).gradients(checkpoint));
+    expect_same_gradients(Training(fake, kTiny4).gradients(checkpoint),
+                          Training(reference, kTiny4).gradients(checkpoint));
   }
 }
 
@@ -422,7 +486,8 @@ TEST(TrainingRwkv4, LowersTheLoss) {
   for (int step = 0; step < 20; ++step) {
     const Training::Gradients g = training.gradients(true);
     for (std::size_t p = 0; p < g.of.size(); ++p) {
-      for (std::size_t i = 0; i < g.of[p].size(); ++i) training.weights.set(p, i, training.weights.values[p][i] -= 0.3 * g.of[p][i]);
+      for (std::size_t i = 0; i < g.of[p].size(); ++i)
+        training.weights.set(p, i, training.weights.values[p][i] -= 0.3 * g.of[p][i]);
     }
   }
   EXPECT_LT(training.loss(), 0.7 * before);
@@ -431,9 +496,12 @@ TEST(TrainingRwkv4, LowersTheLoss) {
 /// A gradient that is lost without a word would be found only after days of training.
 TEST(Training, OfGenerationsWithoutBackwardIsRefused) {
   const std::map<std::string, std::string> shapes = {
-      {"rwkv4a:L2,C8,F10,V11,tiny4", "op::tiny_attention"}, {"rwkv5.0:L2,C8,F10,V11,N4", "op::wkv6"},
-      {"rwkv5.1:L2,C8,F10,V11,N4", "op::wkv6"}, {"rwkv5.2:L2,C8,F10,V11,N4", "op::wkv6"},
-      {"rwkv6:L2,C8,F10,V11,N4,mix4,decay4", "op::token_delta"}, {"rwkv7:L2,C8,F10,V11,N4,w4,a4,v4,g4", "op::delta_keys"}};
+      {"rwkv4a:L2,C8,F10,V11,tiny4", "op::tiny_attention"},
+      {"rwkv5.0:L2,C8,F10,V11,N4", "op::wkv6"},
+      {"rwkv5.1:L2,C8,F10,V11,N4", "op::wkv6"},
+      {"rwkv5.2:L2,C8,F10,V11,N4", "op::wkv6"},
+      {"rwkv6:L2,C8,F10,V11,N4,mix4,decay4", "op::token_delta"},
+      {"rwkv7:L2,C8,F10,V11,N4,w4,a4,v4,g4", "op::delta_keys"}};
   for (const auto& [shape, op] : shapes) {
     for (const bool checkpoint : {false, true}) {
       RefBackend backend(DType::kF64);

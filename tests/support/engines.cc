@@ -28,8 +28,12 @@ Golden load_golden(const std::string& name) {
   std::ifstream in(path + ".json");
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   const Json json = parse_json(text, path + ".json");
-  Golden g{.name = name, .generation = json.at("generation"), .path = path + ".safetensors",
-           .tokens = json.at("tokens"), .logits = {}, .groupnorm_eps = json.at("groupnorm_eps")};
+  Golden g{.name = name,
+           .generation = json.at("generation"),
+           .path = path + ".safetensors",
+           .tokens = json.at("tokens"),
+           .logits = {},
+           .groupnorm_eps = json.at("groupnorm_eps")};
   for (const Json& row : json.at("logits")) {
     for (const Json& value : row) g.logits.push_back(value);
   }
@@ -40,19 +44,24 @@ std::shared_ptr<Engine> engine_for_file(const std::string& path, const EngineSpe
   MadeBackend made = make_backend_under_test(spec.backend, spec.threads);
   if (!made.backend) fail(Code::kUnsupported, "{}", made.reason);
   LoadedModel model = load_model(path, *made.backend, spec.load);
-  return std::make_shared<Engine>(std::move(made.backend), std::move(model),
-                                  EngineOptions{.backend = {}, .load = {}, .chunk_rows = spec.chunk_rows, .tokenizer = {}});
+  return std::make_shared<Engine>(
+      std::move(made.backend), std::move(model),
+      EngineOptions{.backend = {}, .load = {}, .chunk_rows = spec.chunk_rows, .tokenizer = {}});
 }
 
-std::shared_ptr<Engine> engine_for_shape(const std::string& shape, DType dtype, const EngineSpec& spec, std::uint64_t seed) {
+std::shared_ptr<Engine> engine_for_shape(const std::string& shape, DType dtype,
+                                         const EngineSpec& spec, std::uint64_t seed) {
   MadeBackend made = make_backend_under_test(spec.backend, spec.threads);
   if (!made.backend) fail(Code::kUnsupported, "{}", made.reason);
   LoadedModel model = random_model(model_shape(shape), dtype, *made.backend, seed);
-  return std::make_shared<Engine>(std::move(made.backend), std::move(model),
-                                  EngineOptions{.backend = {}, .load = {}, .chunk_rows = spec.chunk_rows, .tokenizer = {}});
+  return std::make_shared<Engine>(
+      std::move(made.backend), std::move(model),
+      EngineOptions{.backend = {}, .load = {}, .chunk_rows = spec.chunk_rows, .tokenizer = {}});
 }
 
-std::string missing(const std::string& backend) { return make_backend_under_test(backend, 1).reason; }
+std::string missing(const std::string& backend) {
+  return make_backend_under_test(backend, 1).reason;
+}
 
 Pass run_in_cuts(Engine& engine, const Tokens& tokens, const std::vector<std::size_t>& cuts) {
   Pass result;
@@ -60,10 +69,13 @@ Pass run_in_cuts(Engine& engine, const Tokens& tokens, const std::vector<std::si
   std::size_t at = 0;
   for (std::size_t i = 0; at < tokens.size(); ++i) {
     const std::size_t n = std::min(i < cuts.size() ? cuts[i] : tokens.size(), tokens.size() - at);
-    Work work{.session = &session, .tokens = std::span(tokens).subspan(at, n), .want = Logits::kAll};
+    Work work{
+        .session = &session, .tokens = std::span(tokens).subspan(at, n), .want = Logits::kAll};
     engine.run(std::span(&work, 1));
-    if (work.logits_f64.empty()) result.logits.insert(result.logits.end(), work.logits.begin(), work.logits.end());
-    else result.logits.insert(result.logits.end(), work.logits_f64.begin(), work.logits_f64.end());
+    if (work.logits_f64.empty())
+      result.logits.insert(result.logits.end(), work.logits.begin(), work.logits.end());
+    else
+      result.logits.insert(result.logits.end(), work.logits_f64.begin(), work.logits_f64.end());
     at += n;
   }
   result.state = session.state();
@@ -96,9 +108,11 @@ double spread(const std::vector<double>& logits) {
 }
 
 std::string difference(const Pass& a, const Pass& b) {
-  if (a.logits.size() != b.logits.size()) return fmt::format("{} and {} logits", a.logits.size(), b.logits.size());
+  if (a.logits.size() != b.logits.size())
+    return fmt::format("{} and {} logits", a.logits.size(), b.logits.size());
   for (std::size_t i = 0; i < a.logits.size(); ++i) {
-    if (std::bit_cast<std::uint64_t>(a.logits[i]) == std::bit_cast<std::uint64_t>(b.logits[i])) continue;
+    if (std::bit_cast<std::uint64_t>(a.logits[i]) == std::bit_cast<std::uint64_t>(b.logits[i]))
+      continue;
     return fmt::format("logit {}: {} and {}", i, a.logits[i], b.logits[i]);
   }
   for (std::size_t i = 0; i < a.state.tensors.size(); ++i) {

@@ -32,8 +32,8 @@ struct EngineSpec {
 };
 /// Throws Error{kUnsupported} where the machine cannot run the backend; ask `missing` first.
 std::shared_ptr<Engine> engine_for_file(const std::string& path, const EngineSpec& spec);
-std::shared_ptr<Engine> engine_for_shape(const std::string& shape, DType dtype, const EngineSpec& spec,
-                                         std::uint64_t seed = 1);
+std::shared_ptr<Engine> engine_for_shape(const std::string& shape, DType dtype,
+                                         const EngineSpec& spec, std::uint64_t seed = 1);
 /// Why a backend cannot run here; empty if it can.
 std::string missing(const std::string& backend);
 
@@ -44,7 +44,9 @@ struct Pass {
 };
 /// `cuts`: how many tokens go into each call; the rest goes into a last one.
 Pass run_in_cuts(Engine& engine, const Tokens& tokens, const std::vector<std::size_t>& cuts);
-inline Pass run_whole(Engine& engine, const Tokens& tokens) { return run_in_cuts(engine, tokens, {}); }
+inline Pass run_whole(Engine& engine, const Tokens& tokens) {
+  return run_in_cuts(engine, tokens, {});
+}
 inline Pass run_step_by_step(Engine& engine, const Tokens& tokens) {
   return run_in_cuts(engine, tokens, std::vector<std::size_t>(tokens.size(), 1));
 }

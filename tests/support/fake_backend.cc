@@ -89,11 +89,11 @@ void FakeBackend::zero(const Tensor& t) {
   queue_.emplace_back([=, this] { kernels_.zero(t); });
 }
 
-#define X(op, Args)                                                  \
-  void FakeBackend::op(const Args& args) {                           \
-    Args copy = args;                                                \
+#define X(op, Args)                                                    \
+  void FakeBackend::op(const Args& args) {                             \
+    Args copy = args;                                                  \
     for (const Tensor* t : tensors_of(copy)) expect_resident(#op, *t); \
-    queue_.emplace_back([=, this] { kernels_.op(args); });           \
+    queue_.emplace_back([=, this] { kernels_.op(args); });             \
   }
 PRWKV_FORWARD_OPS(X)
 PRWKV_BACKWARD_OPS(X)

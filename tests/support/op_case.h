@@ -94,7 +94,8 @@ template <class Args>
 class Placed {
  public:
   /// Weights start `misaligned` bytes off their natural alignment, as they may in a mapped file.
-  Placed(Backend& backend, const Args& host, std::size_t misaligned) : args(host), backend_(backend) {
+  Placed(Backend& backend, const Args& host, std::size_t misaligned)
+      : args(host), backend_(backend) {
     for (Tensor* t : tensors_of(args)) {
       const void* key = t->data;
       const auto found = copies_.find(key);
@@ -181,7 +182,8 @@ using Values = std::vector<std::vector<double>>;  // one a written tensor
 inline std::string difference(const Values& a, const Values& b) {
   if (a.size() != b.size()) return "different numbers of tensors";
   for (std::size_t t = 0; t < a.size(); ++t) {
-    if (a[t].size() != b[t].size()) return fmt::format("tensor {}: {} and {} values", t, a[t].size(), b[t].size());
+    if (a[t].size() != b[t].size())
+      return fmt::format("tensor {}: {} and {} values", t, a[t].size(), b[t].size());
     for (std::size_t i = 0; i < a[t].size(); ++i) {
       if (std::bit_cast<std::uint64_t>(a[t][i]) == std::bit_cast<std::uint64_t>(b[t][i])) continue;
       return fmt::format("tensor {}, value {}: {} and {}", t, i, a[t][i], b[t][i]);
@@ -228,8 +230,11 @@ Args rows_of(Backend& backend, Args args, std::int64_t T, std::int64_t begin, st
     };
     std::vector<std::int32_t> slot(static_cast<std::size_t>(args.seqs.n));
     backend.download(slot.data(), args.seqs.slot);
-    args.seqs = {.begin = upload({0, static_cast<std::int32_t>(count)}), .slot = upload(slot), .n = 1,
-                 .rows = count, .slots = args.seqs.slots};
+    args.seqs = {.begin = upload({0, static_cast<std::int32_t>(count)}),
+                 .slot = upload(slot),
+                 .n = 1,
+                 .rows = count,
+                 .slots = args.seqs.slots};
   }
   return args;
 }
@@ -242,7 +247,12 @@ struct CaseOptions {
 template <class Args>
 OpCase make_case(std::string op, std::string name, std::shared_ptr<CaseData> data, const Args& args,
                  const std::vector<Written>& written, const CaseOptions& options = {}) {
-  OpCase c{.op = std::move(op), .name = std::move(name), .written = {}, .run = {}, .run_cut = {}, .bounds = {}};
+  OpCase c{.op = std::move(op),
+           .name = std::move(name),
+           .written = {},
+           .run = {},
+           .run_cut = {},
+           .bounds = {}};
   std::vector<Tensor> tensors;
   for (const Written& w : written) {
     c.written.emplace_back(w.name);
@@ -264,7 +274,8 @@ OpCase make_case(std::string op, std::string name, std::shared_ptr<CaseData> dat
       Placed<Args> placed(backend, args, options.misaligned);
       std::vector<Buffer> tables;
       for (std::int64_t t = 0; t < options.T; t += rows) {
-        call(backend, rows_of(backend, placed.args, options.T, t, std::min(rows, options.T - t), tables));
+        call(backend,
+             rows_of(backend, placed.args, options.T, t, std::min(rows, options.T - t), tables));
       }
       return results(placed);
     };

@@ -42,9 +42,7 @@ Tensors tensors_of(LinearArgs& a) {
 Tensors tensors_of(TokenShiftArgs& a) { return List()(a.y)({&a.state, &a.x})(a.mu)(a.seqs); }
 Tensors tensors_of(TokenDeltaArgs& a) { return List()({&a.delta, &a.state, &a.x})(a.seqs); }
 Tensors tensors_of(ShiftByArgs& a) { return List()({&a.y, &a.x, &a.delta, &a.mu}); }
-Tensors tensors_of(DataShiftArgs& a) {
-  return List()(a.y)({&a.x, &a.delta, &a.z})(a.w2)(a.maa);
-}
+Tensors tensors_of(DataShiftArgs& a) { return List()(a.y)({&a.x, &a.delta, &a.z})(a.w2)(a.maa); }
 Tensors tensors_of(SpreadArgs& a) { return List()({&a.y, &a.p}); }
 Tensors tensors_of(Wkv4Args& a) {
   return List()({&a.y, &a.aa, &a.bb, &a.pp, &a.k, &a.v, &a.w, &a.u})(a.seqs);

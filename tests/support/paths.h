@@ -17,7 +17,8 @@ inline std::string repository_file(const std::string& relative) {
 inline std::optional<std::string> shared_file(const std::string& relative) {
   const char* folder = std::getenv("PRWKV_SHARED");
   const std::string path =
-      (folder != nullptr ? std::string(folder) : std::string(PRWKV_SOURCE_DIR) + "/../shared") + "/" + relative;
+      (folder != nullptr ? std::string(folder) : std::string(PRWKV_SOURCE_DIR) + "/../shared") +
+      "/" + relative;
   if (std::filesystem::exists(path)) return path;
   return std::nullopt;
 }

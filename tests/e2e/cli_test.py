@@ -1,0 +1,757 @@
+#!/usr/bin/env python3
+"""The command line from outside: every subcommand, JSON shape, exit code and promise of docs/cli.md.
+
+Usage: cli_test.py PRWKV [unittest arguments]; without PRWKV, $PRWKV_BIN or build/release/prwkv is used.
+Needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests/golden"
+BINARY = Path(os.environ.get("PRWKV_BIN", ROOT / "build/release/prwkv"))
+TIMEOUT_S = 120
+GENERATIONS = ["4", "4a", "5.0", "5.1", "5.2", "6", "7"]
+COMMANDS = ["generate", "logits", "tokenize", "detokenize", "inspect", "perplexity", "bench", "make-random", "state",
+            "completion"]
+OK, INTERNAL, USAGE, FILE, UNSUPPORTED, MISMATCH, MEMORY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+
+
+def safetensors(tensors: dict[str, tuple[str, list[int], bytes]], metadata: dict[str, str] | None = None) -> bytes:
+    """A file of tensors name → (dtype, shape, bytes)."""
+    header: dict = {"__metadata__": metadata} if metadata else {}
+    data = b""
+    for name, (dtype, shape, raw) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+class CliTest(unittest.TestCase):
+    """Runs the binary in a folder of its own, which is the same for all tests of a class."""
+
+    folder: Path
+    _folder: tempfile.TemporaryDirectory
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls._folder = tempfile.TemporaryDirectory(prefix="prwkv-e2e-")
+        cls.folder = Path(cls._folder.name)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls._folder.cleanup()
+
+    @classmethod
+    def run_prwkv(cls, *args: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """One run, whatever becomes of it."""
+        return subprocess.run([str(BINARY), *map(str, args)], input=stdin, capture_output=True, cwd=cls.folder,
+                              timeout=TIMEOUT_S, check=False)
+
+    def ok(self, *args: object, stdin: bytes = b"") -> bytes:
+        """Standard output of a run that must succeed."""
+        done = self.run_prwkv(*args, stdin=stdin)
+        self.assertEqual(done.returncode, OK, f"{done.args}\n{done.stderr.decode()}")
+        return done.stdout
+
+    def json(self, *args: object, stdin: bytes = b"") -> dict:
+        """The JSON object that a run must print, and nothing else."""
+        return json.loads(self.ok(*args, "--json", stdin=stdin).decode())
+
+    def refused(self, code: int, *args: object, stdin: bytes = b"") -> str:
+        """The message of a run that must end with this code and print no result."""
+        done = self.run_prwkv(*args, stdin=stdin)
+        message = done.stderr.decode()
+        self.assertEqual(done.returncode, code, f"{done.args}\n{message}")
+        self.assertEqual(done.stdout, b"")
+        self.assertTrue(message.startswith("prwkv: "), message)
+        return message
+
+    @classmethod
+    def make_model(cls, generation: str = "7", seed: int = 0, sizes: str = "L2,C64,V256", dtype: str = "f32") -> Path:
+        """A random model that speaks bytes."""
+        sizes += "" if generation.startswith("4") else ",N32"
+        path = cls.folder / f"rwkv{generation}-{sizes}-{dtype}-{seed}.safetensors"
+        if not path.exists():
+            subprocess.run([BINARY, "make-random", f"rwkv{generation}:{sizes}", path, "--dtype", dtype, "--seed", str(seed)],
+                           check=True, capture_output=True, timeout=TIMEOUT_S)
+        return path
+
+
+class Program(CliTest):
+    """The program as a whole."""
+
+    def test_help_of_every_command(self) -> None:
+        text = self.ok("--help").decode()
+        for command in COMMANDS:
+            self.assertIn(f"\n  {command} ", text)
+            self.assertIn(f"Usage: prwkv {command}", self.ok(command, "--help").decode())
+        for word in ["Exit codes", "130", "PRWKV_CPU_ISA", "standard error"]:
+            self.assertIn(word, text)
+        for command in ["make", "show", "compare", "average"]:
+            self.assertIn(f"Usage: prwkv state {command}", self.ok("state", command, "--help").decode())
+
+    def test_help_fits_a_terminal(self) -> None:
+        for command in [[], *([c] for c in COMMANDS)]:
+            for line in self.ok(*command, "--help").decode().splitlines():
+                self.assertLessEqual(len(line), 110, line)
+
+    def test_version(self) -> None:
+        self.assertRegex(self.ok("--version").decode(), r"^prwkv \d+\.\d+\.\d+\n$")
+
+    def test_usage_errors(self) -> None:
+        for args in [[], ["nonsense"], ["generate", "--nonsense"], ["generate", "m", "-n", "x"], ["state"],
+                     ["generate", "m", "--backend", "gpu"], ["inspect"], ["completion", "csh"],
+                     ["generate", "m", "-p", "a", "--prompt-file", "b"], ["logits", "m", "--mode", "both"]]:
+            self.assertIn("--help", self.refused(USAGE, *args))
+
+    def test_without_a_model_there_is_a_hint(self) -> None:
+        for args in [["generate", "-p", "x"], ["logits", "--tokens", "1"], ["perplexity", "text.txt"], ["bench"],
+                     ["state", "make", "-p", "x", "-o", "s"]]:
+            message = self.refused(USAGE, *args)
+            self.assertIn("no model was named", message)
+            self.assertIn("hint", message)
+            self.assertIn("make-random", message)
+
+    def test_contradictions(self) -> None:
+        model = self.make_model()
+        self.assertIn("--backend ref", self.refused(USAGE, "logits", model, "--tokens", 1, "--dtype", "f64"))
+        self.assertIn("f64 or f32", self.refused(USAGE, "logits", model, "--tokens", 1, "--dtype", "f16", "--backend", "ref"))
+
+    def test_a_full_disk_is_an_error(self) -> None:
+        if not Path("/dev/full").exists():
+            self.skipTest("there is no /dev/full")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([BINARY, "tokenize", "x"], stdout=full, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, FILE)
+        self.assertIn(b"standard output", done.stderr)
+
+    def test_a_reader_that_goes_away_is_no_error(self) -> None:
+        script = f"set -o pipefail; '{BINARY}' inspect '{GOLDEN}/rwkv7.safetensors' --json | head -c 10"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (OK, b""))
+
+
+class Logits(CliTest):
+    """prwkv logits"""
+
+    def test_golden_models(self) -> None:
+        for file in sorted(GOLDEN.glob("*.json")):
+            golden = json.loads(file.read_text())
+            args = ["logits", file.with_suffix(".safetensors"), "--tokens", ",".join(map(str, golden["tokens"])),
+                    "--groupnorm-eps", golden["groupnorm_eps"]]
+            expected = golden["logits"]
+            for extra, tolerance in [(["--backend", "ref", "--dtype", "f64"], 1e-12), (["--backend", "cpu"], 2e-5),
+                                     (["--backend", "cpu", "--mode", "rnn", "--threads", 1], 2e-5)]:
+                with self.subTest(model=file.stem, extra=extra):
+                    rows = self.json(*args, *extra, "--all")["logits"]
+                    self.assertEqual([len(rows), len(rows[0])], [len(expected), len(expected[0])])
+                    worst = max(abs(a - b) for x, y in zip(rows, expected) for a, b in zip(x, y))
+                    self.assertLess(worst, tolerance)
+                    self.assertEqual(self.json(*args, *extra)["logits"], rows[-1])
+
+    def test_long_lists_come_in_pieces(self) -> None:
+        tokens = ",".join(str(i * 7 % 256) for i in range(300))
+        rows = self.json("logits", self.make_model(), "--tokens", tokens, "--all")["logits"]
+        self.assertEqual((len(rows), {len(r) for r in rows}), (300, {256}))
+        self.assertEqual(self.json("logits", self.make_model(), "--tokens", tokens)["logits"], rows[-1])
+
+    def test_numbers_round_trip(self) -> None:
+        text = self.ok("logits", self.make_model(), "--tokens", "1,2", "--json").decode()
+        for word in text[text.index("[") + 1 : text.index("]")].split(","):
+            single = struct.unpack("f", struct.pack("f", float(word)))[0]
+            self.assertLessEqual(abs(single - float(word)), 1e-7 * abs(single))
+            self.assertLessEqual(len(word.lstrip("-")), 14)  # the shortest text of an f32, not of a double
+        # Reading it as f32 and asking again must give the same text.
+        self.assertEqual(text, self.ok("logits", self.make_model(), "--tokens", "1,2", "--json").decode())
+
+    def test_prompt_and_table(self) -> None:
+        model = self.make_model()
+        by_text = self.json("logits", model, "-p", "Hi")
+        self.assertEqual(by_text, self.json("logits", model, "--tokens", "72 105"))
+        self.assertEqual(by_text, self.json("logits", model, "-p", "-", stdin=b"Hi"))
+        table = self.ok("logits", model, "-p", "Hi", "--top", 3).decode().splitlines()
+        self.assertEqual(len(table), 5)
+        best = max(range(256), key=lambda i: by_text["logits"][i])
+        self.assertEqual(int(table[2].split()[0]), best)
+
+    def test_refusals(self) -> None:
+        model = self.make_model()
+        self.refused(USAGE, "logits", model)
+        self.refused(USAGE, "logits", model, "--tokens", "")
+        self.refused(USAGE, "logits", model, "--tokens", "1,x")
+        self.assertIn("0 to 255", self.refused(USAGE, "logits", model, "--tokens", "1,256"))
+        self.refused(USAGE, "logits", model, "--tokens", "-1")
+
+
+class Tokens(CliTest):
+    """prwkv tokenize and detokenize"""
+
+    def test_known_ids(self) -> None:
+        self.assertEqual(self.json("tokenize", "--vocab", "world", "Hello world")["ids"], [33155, 40213])
+        self.assertEqual(self.json("tokenize", "Hello world")["ids"], [33155, 40213])
+        self.assertEqual(self.json("tokenize", "--vocab", "neox", "Hello world")["ids"], [12092, 1533])
+        self.assertEqual(self.json("tokenize", "--vocab", "bytes", "Aé")["ids"], [65, 195, 169])
+        self.assertEqual(self.ok("tokenize", "Hello world"), b"33155 40213\n")
+
+    def test_round_trip(self) -> None:
+        text = "Grüße, 世界 🙂\n\tdef f(x):\n    return x ** 2\n"
+        for vocab in ["world", "neox", "bytes"]:
+            for stdin, args in [(b"", [text]), (text.encode(), []), (text.encode(), ["-"])]:
+                ids = self.json("tokenize", "--vocab", vocab, *args, stdin=stdin)["ids"]
+                self.assertEqual(self.json("detokenize", "--vocab", vocab, ",".join(map(str, ids)))["text"], text)
+                listed = json.dumps(ids).encode()
+                self.assertEqual(self.ok("detokenize", "--vocab", vocab, stdin=listed), text.encode())
+
+    def test_empty_and_file(self) -> None:
+        self.assertEqual(self.json("tokenize", ""), {"ids": []})
+        self.assertEqual(self.json("tokenize"), {"ids": []})
+        self.assertEqual(self.json("detokenize"), {"text": ""})
+        (self.folder / "text").write_bytes(b"ab")
+        self.assertEqual(self.json("tokenize", "--vocab", "bytes", "-f", "text"), {"ids": [97, 98]})
+
+    def test_a_vocabulary_file(self) -> None:
+        vocab = self.folder / "vocab.txt"
+        vocab.write_text("1 'a' 1\n2 'b' 1\n3 'ab' 2\n4 b'\\xff' 1\n")
+        self.assertEqual(self.json("tokenize", "--vocab", vocab, "aab")["ids"], [1, 3])
+        self.assertEqual(self.json("detokenize", "--vocab", vocab, "3,1,4")["text"], "aba\ufffd")
+        self.assertEqual(self.ok("detokenize", "--raw", "--vocab", vocab, "3,1,4"), b"aba\xff")
+
+    def test_special_tokens(self) -> None:
+        self.assertEqual(self.json("tokenize", "--vocab", "neox", "<|endoftext|>")["ids"], [0])
+        self.assertGreater(len(self.json("tokenize", "--vocab", "neox", "--no-special", "<|endoftext|>")["ids"]), 1)
+
+    def test_bytes_that_are_no_text(self) -> None:
+        ids = self.json("tokenize", stdin=b"\xff\xfe\x00")["ids"]
+        self.assertEqual(self.ok("detokenize", "--raw", ",".join(map(str, ids))), b"\xff\xfe\x00")
+
+    def test_pieces(self) -> None:
+        lines = self.ok("tokenize", "--vocab", "bytes", "--pieces", "a\n").decode().splitlines()
+        self.assertEqual([line.split() for line in lines], [["97", "'a'"], ["10", "'\\n'"]])
+
+    def test_refusals(self) -> None:
+        self.refused(USAGE, "detokenize", "70000")
+        self.refused(USAGE, "detokenize", "--vocab", "bytes", "256")
+        self.refused(USAGE, "detokenize", "nonsense")
+        self.assertIn("world, neox, bytes", self.refused(FILE, "tokenize", "--vocab", "no-such", "x"))
+
+
+class Inspect(CliTest):
+    """prwkv inspect"""
+
+    def test_models(self) -> None:
+        for generation in GENERATIONS:
+            report = self.json("inspect", self.make_model(generation, dtype="bf16"))
+            keys = ["format", "path", "generation", "n_layer", "n_embd", "n_att", "n_ffn", "n_vocab", "n_head", "head_size",
+                    "lora_ranks", "dtypes", "parameters", "bytes", "tokenizer", "fingerprint", "metadata", "tensors"]
+            self.assertEqual(list(report), keys)
+            self.assertEqual(
+                [report[k] for k in ["format", "generation", "n_layer", "n_embd", "n_att", "n_vocab", "tokenizer"]],
+                ["safetensors", generation, 2, 64, 64, 256, "bytes"])
+            heads = [None, None] if generation.startswith("4") else [2, 32]
+            self.assertEqual([report["n_head"], report["head_size"]], heads)
+            self.assertEqual(set(report["lora_ranks"]), set({"4a": ["tiny"], "6": ["mix", "decay"], "7": "wavg"}.get(generation, [])))
+            self.assertEqual(report["dtypes"], {"bf16": len(report["tensors"])})
+            self.assertEqual(report["parameters"], sum(math.prod(t["shape"]) for t in report["tensors"]))
+            self.assertEqual(report["bytes"], sum(t["bytes"] for t in report["tensors"]))
+            self.assertRegex(report["fingerprint"], "^[0-9a-f]{16}$")
+            self.assertEqual(list(report["tensors"][0]), ["name", "dtype", "shape", "bytes"])
+            text = self.ok("inspect", self.make_model(generation)).decode()
+            self.assertIn(f"RWKV-{generation}\n", text)
+            self.assertIn("blocks.{0–1}.att.key.weight", text)
+
+    def test_fingerprint_is_of_the_weights_not_of_their_type(self) -> None:
+        prints = [self.json("inspect", self.make_model(seed=s, dtype=d))["fingerprint"]
+                  for s, d in [(0, "bf16"), (1, "bf16")]]
+        self.assertNotEqual(*prints)
+
+    def test_files_that_are_no_rwkv(self) -> None:
+        values = {
+            "floats": ("F32", [2, 3], struct.pack("6f", 0.1, -2.5, 3e38, 1e-45, math.inf, -math.inf)),
+            "doubles": ("F64", [2], struct.pack("2d", 0.1, 1e300)),
+            "halves": ("F16", [3], struct.pack("3e", 0.1, -65504, 6e-8)),
+            "brains": ("BF16", [2], bytes.fromhex("803f 20c1".replace(" ", ""))),
+            "longs": ("I64", [2], struct.pack("2q", -(2**63), 2**63 - 1)),
+            "ints": ("I32", [1], struct.pack("i", -7)),
+            "shorts": ("I16", [1], struct.pack("h", -300)),
+            "chars": ("I8", [1], struct.pack("b", -5)),
+            "bytes": ("U8", [2], b"\x00\xff"),
+            "truths": ("BOOL", [2], b"\x00\x01"),
+            "scalar": ("F32", [], struct.pack("f", 1.5)),
+            "nothing": ("F32", [0, 4], b""),
+        }
+        expected = {
+            "floats": list(struct.unpack("4f", values["floats"][2][:16])), "doubles": [0.1, 1e300],
+            "halves": list(struct.unpack("3e", values["halves"][2])), "brains": [1.0, -10.0],
+            "longs": [-(2**63), 2**63 - 1], "ints": [-7], "shorts": [-300], "chars": [-5], "bytes": [0, 255],
+            "truths": [0, 1], "scalar": [1.5], "nothing": [],
+        }
+        path = self.folder / "other.bin"  # the name says nothing
+        path.write_bytes(safetensors(values, {"made by": "a \"test\"\n"}))
+        report = self.json("inspect", path)
+        self.assertEqual([report["generation"], report["n_layer"], report["tokenizer"], report["fingerprint"]],
+                         ["unknown", None, None, None])
+        self.assertEqual(report["metadata"], {"made by": "a \"test\"\n"})
+        self.assertEqual({t["name"]: t["shape"] for t in report["tensors"]}, {n: v[1] for n, v in values.items()})
+        self.ok("inspect", path, "--all")
+        for name, (dtype, shape, _) in values.items():
+            shown = self.json("inspect", path, "--tensor", name)
+            self.assertEqual(list(shown), ["name", "dtype", "shape", "values"])
+            self.assertEqual([shown["name"], shown["dtype"], shown["shape"]], [name, dtype.lower(), shape])
+            got = shown["values"]
+            if name == "floats":
+                self.assertEqual(got[4:], ["inf", "-inf"])
+                got = [struct.unpack("f", struct.pack("f", x))[0] for x in got[:4]]
+            if name == "halves":
+                got = [struct.unpack("e", struct.pack("e", x))[0] for x in got]
+            self.assertEqual(got, expected[name], name)
+            self.assertIn(f"type    {dtype.lower()}\n", self.ok("inspect", path, "--tensor", name).decode())
+        self.assertIn("--all", self.refused(USAGE, "inspect", path, "--tensor", "missing"))
+
+    def test_an_incomplete_model_is_shown_with_its_problem(self) -> None:
+        zeros = ("F32", [4], bytes(16))
+        path = self.folder / "incomplete"
+        path.write_bytes(safetensors({"blocks.0.att.r_k": zeros, "emb.weight": ("F32", [2, 4], bytes(32))}))
+        report = self.json("inspect", path)
+        self.assertEqual(report["generation"], "unknown")
+        self.assertIn("missing", report["problem"])
+        self.refused(FILE, "logits", path, "--tokens", "1")
+
+
+class Hostile(CliTest):
+    """Files that nobody vouches for: one clear error, never a crash."""
+
+    def check(self, path: Path) -> None:
+        for args in [["inspect", path], ["logits", path, "--tokens", "1,2", "--threads", 1],
+                     ["state", "show", path], ["tokenize", "--vocab", path, "x"]]:
+            done = self.run_prwkv(*args)
+            self.assertIn(done.returncode, [OK, FILE, UNSUPPORTED], f"{done.args}\n{done.stderr.decode()}")
+            if done.returncode != OK:
+                self.assertTrue(done.stderr.startswith(b"prwkv: "), done.stderr)
+                self.assertEqual(done.stdout, b"")
+
+    def test_files_of_other_kinds(self) -> None:
+        for i, content in enumerate([b"", b"\0", b"x" * 7, b"<!DOCTYPE html>", b"PK\x03\x04" + bytes(40), b"\x7fELF" + bytes(99),
+                                     struct.pack("<Q", 2**63) + b"{}", b"{}", b"fmgg" + b"\xff" * 60, b"GGUF" + bytes(60)]):
+            path = self.folder / f"kind{i}"
+            path.write_bytes(content)
+            self.check(path)
+        self.refused(FILE, "inspect", self.folder)
+        self.refused(FILE, "inspect", self.folder / "missing")
+
+    def test_damaged_models(self) -> None:
+        rng = random.Random(7)
+        for generation in ["4", "7"]:
+            good = self.make_model(generation, sizes="L1,C32,V64").read_bytes()
+            header = 8 + struct.unpack("<Q", good[:8])[0]
+            path = self.folder / "damaged"
+            for cut in [0, 7, 8, 100, header, header + 10, len(good) - 1]:
+                path.write_bytes(good[:cut])
+                self.check(path)
+            for _ in range(25):
+                bad = bytearray(good)
+                at = rng.randrange(header)
+                bad[at] ^= 1 << rng.randrange(8)
+                path.write_bytes(bad)
+                self.check(path)
+
+
+class Generate(CliTest):
+    """prwkv generate"""
+
+    def test_json(self) -> None:
+        out = self.json("generate", self.make_model(), "-p", "Hello", "-n", 20, "--temperature", 0)
+        self.assertEqual(list(out)[:3], ["text", "ids", "stop"])
+        self.assertLessEqual(len(out["ids"]), 20)
+        self.assertIn(out["stop"], ["length", "end_of_text"])
+        self.assertEqual(out["prompt_tokens"], 5)
+        self.assertGreater(out["statistics"]["peak_resident_bytes"], 0)
+
+    def test_streamed_text_is_the_same_and_always_utf8(self) -> None:
+        args = ["generate", self.make_model(), "-p", "Hello", "-n", 200, "--seed", 4, "--ignore-eot"]
+        streamed, whole = self.ok(*args), self.json(*args)
+        self.assertEqual(streamed.decode(), whole["text"])  # decode() is strict
+        self.assertEqual((len(whole["ids"]), whole["stop"]), (200, "length"))
+        self.assertEqual(self.ok(*args, "--echo").decode(), "Hello" + whole["text"])
+
+    def test_characters_are_never_split(self) -> None:
+        process = subprocess.Popen(
+            [BINARY, "generate", self.make_model(), "-n", "400", "--seed", "1", "--ignore-eot", "-q"], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        while piece := os.read(process.stdout.fileno(), 4096):
+            piece.decode()
+        process.stdout.close()
+        self.assertEqual(process.wait(TIMEOUT_S), OK)
+
+    def test_greedy_is_the_argmax(self) -> None:
+        model = self.make_model("6")
+        ids = self.json("generate", model, "-p", "abc", "-n", 5, "--temperature", 0, "--ignore-eot")["ids"]
+        tokens = [97, 98, 99]
+        for id_ in ids:
+            logits = self.json("logits", model, "--tokens", ",".join(map(str, tokens)))["logits"]
+            self.assertEqual(id_, logits.index(max(logits)))
+            tokens.append(id_)
+
+    def test_prompts(self) -> None:
+        model = self.make_model()
+        args = ["generate", model, "-n", 8, "--temperature", 0]
+        expected = self.json(*args, "-p", "Zwölf")["ids"]
+        (self.folder / "prompt").write_text("Zwölf", encoding="utf-8")
+        self.assertEqual(self.json(*args, "--prompt-file", "prompt")["ids"], expected)
+        self.assertEqual(self.json(*args, "-p", "-", stdin="Zwölf".encode())["ids"], expected)
+        self.assertEqual(self.json(*args, "--prompt-file", "-", stdin="Zwölf".encode())["ids"], expected)
+        # Nothing to continue: the text starts from end-of-text.
+        self.assertEqual(self.json(*args)["prompt_tokens"], 0)
+        self.assertEqual(self.json(*args, "-p", "")["ids"], self.json(*args)["ids"])
+        self.refused(FILE, *args, "--prompt-file", "missing")
+
+    def test_lengths(self) -> None:
+        model = self.make_model()
+        for option in ["-n", "--max-tokens", "--tokens"]:
+            self.assertEqual(len(self.json("generate", model, "-p", "x", option, 3, "--ignore-eot")["ids"]), 3)
+        self.assertEqual(self.json("generate", model, "-p", "x", "-n", 0)["ids"], [])
+
+    def test_seeds(self) -> None:
+        args = ["generate", self.make_model(), "-p", "x", "-n", 30, "--ignore-eot"]
+        ids = self.json(*args, "--seed", 1)["ids"]
+        self.assertEqual(self.json(*args, "--seed", 1)["ids"], ids)
+        self.assertNotEqual(self.json(*args, "--seed", 2)["ids"], ids)
+        first = self.json(*args)  # another one each time, and it is told which
+        self.assertEqual(self.json(*args, "--seed", first["sampling"]["seed"])["ids"], first["ids"])
+        self.assertEqual(self.json(*args, "--seed", 1, "--top-k", 1)["ids"], self.json(*args, "--temperature", 0)["ids"])
+        for option, value in [("--temperature", -1), ("--top-p", 2), ("--top-k", -1)]:
+            self.refused(USAGE, *args, option, value)
+
+    def test_what_goes_where(self) -> None:
+        args = ["generate", self.make_model(), "-p", "x" * 2000, "-n", 3]
+        done = self.run_prwkv(*args)
+        self.assertRegex(done.stderr.decode(), r"^load .* prompt 2000 tokens at .* peak memory .*\n$")  # no progress
+        self.assertEqual(self.run_prwkv(*args, "-q").stderr, b"")
+        self.assertIn(b"prompt: ", self.run_prwkv(*args, "--progress").stderr)
+
+    def test_unknown_vocabulary(self) -> None:
+        model = self.make_model(sizes="L1,C32,V300")
+        self.assertIn("--vocab", self.refused(UNSUPPORTED, "generate", model, "-p", "x"))
+        self.json("generate", model, "-p", "x", "-n", 2, "--vocab", "bytes")
+        self.refused(MISMATCH, "generate", model, "-p", "x", "--vocab", "world")
+
+    def stop_by(self, action, *args: object) -> tuple[int, bytes]:
+        """Starts an endless generation, does something after its first output; exit code and errors."""
+        process = subprocess.Popen(
+            [BINARY, "generate", self.make_model(), "-n", "-1", "--ignore-eot", *map(str, args)], cwd=self.folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            os.read(process.stdout.fileno(), 1)
+            action(process)
+            errors = process.stderr.read()
+            return process.wait(TIMEOUT_S), errors
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.stderr.close()
+
+    def test_interrupt_saves_and_tells(self) -> None:
+        def interrupt(process: subprocess.Popen) -> None:
+            process.send_signal(signal.SIGINT)
+            while os.read(process.stdout.fileno(), 1 << 16):
+                pass
+
+        code, errors = self.stop_by(interrupt, "--state-out", "stopped")
+        self.assertEqual(code, INTERRUPTED)
+        self.assertRegex(errors.decode(), "generated [0-9]+ tokens")
+        self.assertGreater(self.json("state", "show", "stopped")["tokens_seen"], 0)
+        self.json("generate", self.make_model(), "--state-in", "stopped", "-n", 2)
+
+    def test_a_reader_that_goes_away_stops_it(self) -> None:
+        code, _ = self.stop_by(lambda p: p.stdout.close(), "--state-out", "unread")
+        self.assertEqual(code, OK)
+        self.assertTrue(self.json("state", "show", "unread")["logits"])
+
+
+class States(CliTest):
+    """State files, and going on as if never stopped"""
+
+    def test_resuming_is_bit_identical(self) -> None:
+        for generation in GENERATIONS:
+            model = self.make_model(generation)
+            for extra in [["--temperature", 0], ["--seed", 5], ["--seed", 5, "--temperature", 0.8, "--top-k", 50]]:
+                with self.subTest(generation=generation, extra=extra):
+                    args = ["generate", model, "--ignore-eot", *extra]
+                    whole = self.json(*args, "-p", "Hello there", "-n", 30, "--state-out", "whole")
+                    first = self.json(*args, "-p", "Hello", "-n", 0, "--state-out", "s0")
+                    parts = [first, self.json(*args, "--state-in", "s0", "-p", " there", "-n", 7, "--state-out", "s1"),
+                             self.json(*args, "--state-in", "s1", "-n", 23, "--state-out", "s2")]
+                    self.assertEqual(sum((p["ids"] for p in parts), []), whole["ids"])
+                    self.assertEqual("".join(p["text"] for p in parts), whole["text"])
+                    self.assertEqual((self.folder / "s2").read_bytes(), (self.folder / "whole").read_bytes())
+                    # Nothing but the file is needed: the options are in it.
+                    plain = self.json("generate", model, "--ignore-eot", "--state-in", "s1", "-n", 23)
+                    self.assertEqual(plain["ids"], whole["ids"][7:])
+
+    def test_options_replace_saved_ones(self) -> None:
+        model = self.make_model()
+        args = ["generate", model, "--ignore-eot", "-n", 20]
+        self.json(*args, "-p", "x", "--seed", 5, "--state-out", "s")
+        base = self.json(*args, "--state-in", "s")
+        self.assertEqual(base["sampling"]["seed"], 5)
+        self.assertEqual(self.json(*args, "--state-in", "s", "--seed", 5)["ids"], base["ids"])
+        other = self.json(*args, "--state-in", "s", "--seed", 6, "--top-p", 0.5)
+        self.assertEqual((other["sampling"]["seed"], other["sampling"]["top_p"]), (6, 0.5))
+        self.assertNotEqual(other["ids"], base["ids"])
+
+    def test_states_of_other_models(self) -> None:
+        self.json("generate", self.make_model(seed=0), "-p", "x", "-n", 1, "--state-out", "mine")
+        args = ["--state-in", "mine", "-n", 1]
+        self.assertIn("--any-weights", self.refused(MISMATCH, "generate", self.make_model(seed=1), *args))
+        self.json("generate", self.make_model(seed=1), *args, "--any-weights")
+        for other in [self.make_model("6"), self.make_model(sizes="L3,C64,V256")]:
+            self.refused(MISMATCH, "generate", other, *args, "--any-weights")
+
+    def test_make_show_compare_average(self) -> None:
+        for generation in GENERATIONS:
+            model = self.make_model(generation)
+            for name, text in [("a", "The first text"), ("b", "Another, longer text")]:
+                self.ok("state", "make", model, "-p", text, "-o", name)
+            shown = self.json("state", "show", "a")
+            self.assertEqual([shown["generation"], shown["n_layer"], shown["n_embd"], shown["tokens_seen"], shown["logits"]],
+                             [generation, 2, 64, 14, True])
+            self.assertEqual(shown["fingerprint"], self.json("inspect", model)["fingerprint"])
+            self.assertIn("tokens seen  14\n", self.ok("state", "show", "a").decode())
+            same, apart = self.json("state", "compare", "a", "a"), self.json("state", "compare", "a", "b")
+            self.assertEqual([same["identical"], apart["identical"]], [True, False])
+            self.assertEqual([t["max_abs"] for t in same["tensors"]], [0] * len(same["tensors"]))
+            self.assertEqual([t["name"] for t in apart["tensors"]], [t["name"] for t in shown["tensors"]])
+            self.assertIn("differ", self.ok("state", "compare", "a", "b").decode())
+            self.ok("state", "average", "a", "b", "-o", "mean")
+            self.ok("state", "average", "a", "b", "--weights", "1,0", "-o", "first")
+            self.assertTrue(self.json("state", "compare", "a", "first")["identical"])
+            half = self.json("state", "compare", "a", "mean")
+            distance = {t["name"]: t["max_abs"] for t in apart["tensors"]}
+            for t in half["tensors"]:
+                if t["name"] in ["att_shift", "wkv", "ffn_shift"]:
+                    self.assertAlmostEqual(t["max_abs"], distance[t["name"]] / 2, delta=1e-4 * distance[t["name"]])
+            self.assertFalse(self.json("state", "show", "mean")["logits"])
+            self.refused(USAGE, "generate", model, "--state-in", "mean", "-n", 1)
+            self.json("generate", model, "--state-in", "mean", "-p", "x", "-n", 1)
+        self.refused(USAGE, "state", "average", "a", "b", "--weights", "1", "-o", "x")
+        self.refused(USAGE, "state", "average", "a", "b", "--weights", "0,0", "-o", "x")
+
+    def test_states_of_two_weights(self) -> None:
+        self.ok("state", "make", self.make_model(seed=0), "-p", "x", "-o", "w0")
+        self.ok("state", "make", self.make_model(seed=1), "-p", "x", "-o", "w1")
+        self.assertFalse(self.json("state", "compare", "w0", "w1")["same_weights"])
+        self.refused(MISMATCH, "state", "average", "w0", "w1", "-o", "x")
+        self.ok("state", "average", "w0", "w1", "-o", "x", "--any-weights")
+
+    def test_damage_and_later_versions(self) -> None:
+        self.ok("state", "make", self.make_model(), "-p", "x", "-o", "good")
+        good = (self.folder / "good").read_bytes()
+        rng = random.Random(3)
+        for _ in range(40):
+            bad = bytearray(good)
+            bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
+            (self.folder / "bad").write_bytes(bad)
+            done = self.run_prwkv("state", "show", "bad")
+            self.assertIn(done.returncode, [FILE, UNSUPPORTED], done.stderr.decode())
+        (self.folder / "bad").write_bytes(good[:-1])
+        self.refused(FILE, "state", "show", "bad")
+        (self.folder / "bad").write_bytes(good.replace(b'"prwkv_state_version":"1"', b'"prwkv_state_version":"2"'))
+        self.assertIn("later version", self.refused(UNSUPPORTED, "state", "show", "bad"))
+        self.assertIn("not a state file", self.refused(FILE, "state", "show", self.make_model()))
+        self.refused(FILE, "generate", self.make_model(), "--state-in", "bad", "-n", 1)
+
+    def test_a_place_that_cannot_be_written_is_found_at_once(self) -> None:
+        self.refused(FILE, "generate", self.make_model(), "-p", "x", "-n", -1, "--ignore-eot", "--state-out", "no/such/folder/s")
+
+    def test_a_state_between_types(self) -> None:
+        args = ["generate", self.make_model(), "-n", 4, "--temperature", 0, "--ignore-eot"]
+        self.json(*args, "-p", "x", "--backend", "ref", "--state-out", "wide")
+        self.assertEqual(self.json("state", "show", "wide")["dtype"], "f64")
+        self.json(*args, "--state-in", "wide")
+        self.json(*args, "-p", "x", "--state-out", "narrow")
+        self.json(*args, "--state-in", "narrow", "--backend", "ref")
+        worst = max(t["rms"] for t in self.json("state", "compare", "wide", "narrow")["tensors"])
+        self.assertLess(worst, 1e-4)
+
+
+class Perplexity(CliTest):
+    """prwkv perplexity"""
+
+    def test_against_logits(self) -> None:
+        model = self.make_model()
+        text = ("Es war einmal, " * 20).encode()
+        (self.folder / "text").write_bytes(text)
+        out = self.json("perplexity", model, "text")
+        self.assertEqual(out["tokens"], len(text))
+        ids = [0, *text]
+        rows = self.json("logits", model, "--tokens", ",".join(map(str, ids[:-1])), "--all")["logits"]
+        nll = 0.0
+        for row, target in zip(rows, ids[1:]):
+            top = max(row)
+            nll += math.log(sum(math.exp(x - top) for x in row)) + top - row[target]
+        self.assertAlmostEqual(out["nll_total"], nll, delta=1e-4 * nll)
+        self.assertAlmostEqual(out["nll"], nll / len(text), delta=1e-4)
+        self.assertAlmostEqual(out["ppl"], math.exp(out["nll"]), delta=1e-6 * out["ppl"])
+        self.assertAlmostEqual(out["bits_per_byte"], out["nll_total"] / math.log(2) / len(text), places=9)
+        self.assertEqual(self.json("perplexity", model, "-", stdin=text)["nll"], out["nll"])
+        self.assertIn("perplexity", self.ok("perplexity", model, "text").decode())
+        self.assertIn(b"ppl", self.run_prwkv("perplexity", model, "text", "--progress").stderr)
+
+    def test_refusals(self) -> None:
+        (self.folder / "empty").write_bytes(b"")
+        self.refused(USAGE, "perplexity", self.make_model(), "empty")
+        self.refused(FILE, "perplexity", self.make_model(), "missing")
+
+
+class Bench(CliTest):
+    """prwkv bench"""
+
+    QUICK = ["--prompt-tokens", 16, "--gen-tokens", 4, "--repeat", 1]
+
+    def test_random_weights(self) -> None:
+        shape = "rwkv7:L2,C64,F256,V1000,N32,w32,a32,v32,g32"
+        out = self.json("bench", "--random-weights", shape, "--dtype", "f16", "--threads", 1, *self.QUICK)
+        self.assertEqual(list(out), ["machine", "model", "load_seconds", "peak_resident_bytes", "generation", "prompt",
+                                     "logits_hash"])
+        self.assertEqual(list(out["machine"]), ["cpu", "isa", "threads", "read_bytes_per_s", "flops_per_s"])
+        self.assertEqual(out["machine"]["threads"], 1)
+        for phase, cost, limit in [("generation", "bytes", "read_bytes_per_s"), ("prompt", "ops", "flops_per_s")]:
+            share = out[phase]["tokens_per_s"] * out[phase][cost] / out["machine"][limit]
+            self.assertAlmostEqual(out[phase]["share"], share, delta=1e-6 * share)
+        body = 2 * (4 * 64 * 64 + 2 * 64 * 256 + 2 * 64 * 3 * 32) + 2 * 64 * 32  # v1, v2 from layer 1 on
+        head = 1000 * 64
+        self.assertEqual(out["prompt"]["ops"], 2 * body + 2 * head / 16)
+        vectors = 4 * (2 * (7 * 64 + 6 * 64 + 4 * 64 + 2 * 64) + 64 + 4 * 64)
+        state = 2 * 4 * 2 * (2 * 64 + 2 * 32 * 32)
+        self.assertEqual(out["generation"]["bytes"], 2 * (body + head + 64) + vectors + state)
+
+    def test_files_and_table(self) -> None:
+        model = self.make_model(sizes="L1,C64,V300")  # no vocabulary is needed
+        first = self.json("bench", model, *self.QUICK)
+        self.assertEqual(first["logits_hash"], self.json("bench", model, *self.QUICK)["logits_hash"])
+        text = self.ok("bench", model, *self.QUICK).decode()
+        for word in ["machine", "limits", "prompt", "generation", "% of the limit"]:
+            self.assertIn(word, text)
+
+    def test_machine(self) -> None:
+        machine = self.json("bench", "--machine", "--repeat", 1)["machine"]
+        self.assertGreater(machine["read_bytes_per_s"], 1e8)
+        self.assertGreater(machine["flops_per_s"], 1e8)
+
+    def test_what_does_not_fit_is_refused_with_its_size(self) -> None:
+        message = self.refused(MEMORY, "bench", "--random-weights", "rwkv7:L1000,C65536", "--dtype", "f32")
+        self.assertIn("GiB of memory planned", message)
+        self.assertIn("GiB available", message)
+
+    def test_refusals(self) -> None:
+        self.assertIn("rwkv7:0.4b", self.refused(USAGE, "bench", "--random-weights", "rwkv9:1b"))
+        self.refused(USAGE, "bench", "model", "--random-weights", "rwkv7:0.1b")
+
+
+class MakeRandom(CliTest):
+    """prwkv make-random"""
+
+    def test_the_same_every_time(self) -> None:
+        args = ["make-random", "rwkv7:L1,C64,V256,N32"]
+        for name, extra in [("a", []), ("b", []), ("c", ["--seed", 1]), ("d", ["--dtype", "bf16"])]:
+            out = self.json(*args, name, *extra)
+            self.assertEqual(list(out), ["path", "shape", "dtype", "seed", "parameters", "bytes"])
+        a, b, c = ((self.folder / n).read_bytes() for n in "abc")
+        self.assertEqual(a, b)
+        self.assertNotEqual(a, c)
+        self.assertEqual(self.json("inspect", "d")["dtypes"], {"bf16": 43 - 3})
+
+    def test_every_shape_has_a_size(self) -> None:
+        # Far too large to write here: the disk is asked first.
+        message = self.refused(FILE, "make-random", "rwkv7:L1000,C65536", "big")
+        self.assertIn("room", message)
+        self.assertEqual(list(self.folder.glob("big*")), [])
+
+    def test_what_goes_where(self) -> None:
+        done = self.run_prwkv("make-random", "rwkv4:L1,C64,V256", "x")
+        self.assertEqual(done.stdout, b"")
+        self.assertIn(b"RWKV-4", done.stderr)
+        self.assertEqual(self.run_prwkv("make-random", "rwkv4:L1,C64,V256", "x", "-q").stderr, b"")
+
+    def test_interrupt_leaves_nothing(self) -> None:
+        process = subprocess.Popen([BINARY, "make-random", "rwkv7:1.5b", "large", "--progress"], cwd=self.folder,
+                                   stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        code = process.wait(TIMEOUT_S)
+        process.stderr.close()
+        # A very fast disk may have been done before the signal came.
+        if code != OK:
+            self.assertEqual(code, INTERRUPTED)
+            self.assertEqual(list(self.folder.glob("large*")), [])
+
+    def test_refusals(self) -> None:
+        for shape in ["rwkv7", "rwkv7:", "rwkv7:1b", "rwkv3:L1,C64", "rwkv7:L1", "rwkv7:L1,C64,N48", "rwkv4:L1,C64,N32",
+                      "rwkv7:L1,C64,L2", "rwkv7:L0,C64", "rwkv7:L1,C64,q3", "rwkv7:L99999,C64"]:
+            self.assertIn("rwkv7:0.4b", self.refused(USAGE, "make-random", shape, "x"))
+        self.refused(FILE, "make-random", "rwkv7:0.1b", "no/folder/x")
+
+
+class Completion(CliTest):
+    """prwkv completion"""
+
+    def complete(self, *words: str) -> set[str]:
+        """What bash offers for the last word."""
+        script = self.ok("completion", "bash").decode()
+        listed = " ".join(f"'{w}'" for w in words)
+        script += f"\nCOMP_WORDS=({listed}); COMP_CWORD={len(words) - 1}; _prwkv; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        done = subprocess.run(["bash", "-c", script], capture_output=True, cwd=self.folder, check=True)
+        self.assertEqual(done.stderr, b"")
+        return set(done.stdout.decode().split("\n")) - {""}
+
+    def test_bash(self) -> None:
+        self.assertLessEqual(set(COMMANDS), self.complete("prwkv", ""))
+        self.assertEqual(self.complete("prwkv", "gen"), {"generate"})
+        self.assertEqual(self.complete("prwkv", "generate", "--top"), {"--top-p", "--top-k"})
+        self.assertEqual(self.complete("prwkv", "generate", "--backend", ""), {"cpu", "ref"})
+        self.assertEqual(self.complete("prwkv", "completion", ""), {"bash", "zsh", "fish", "-h", "--help"})
+        self.assertLessEqual({"make", "show", "compare", "average"}, self.complete("prwkv", "state", ""))
+        self.assertIn("--out", self.complete("prwkv", "state", "make", "--"))
+        (self.folder / "my model.pth").touch()
+        self.assertEqual(self.complete("prwkv", "inspect", "my"), {"my model.pth"})
+        self.assertEqual(self.complete("prwkv", "generate", "x", "--state-in", "my"), {"my model.pth"})
+        self.assertEqual(self.complete("prwkv", "generate", "-n", ""), set())
+
+    def test_syntax(self) -> None:
+        for shell, check in [("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "--no-execute"])]:
+            script = self.ok("completion", shell)
+            self.assertIn(b"state", script)
+            if shutil.which(shell) is None:
+                continue
+            done = subprocess.run(check, input=script, capture_output=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), shell)
+
+    def test_every_option_is_there(self) -> None:
+        for shell, form in [("bash", "--{}"), ("zsh", "--{}["), ("fish", "-l {} ")]:
+            script = self.ok("completion", shell).decode()
+            for option in ["groupnorm-eps", "random-weights", "state-out", "bits" if False else "any-weights", "raw"]:
+                self.assertIn(form.format(option), script)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and Path(sys.argv[1]).is_file():
+        BINARY = Path(sys.argv.pop(1)).resolve()
+    start = time.monotonic()
+    unittest.main(verbosity=1)
