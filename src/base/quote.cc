@@ -3,10 +3,11 @@
 #include <fmt/core.h>
 
 namespace prwkv {
+namespace {
 
-std::string in_quotes(std::string_view text) {
+std::string between(char quote, std::string_view text) {
   constexpr std::size_t kMaxShown = 80;
-  std::string shown = "'";
+  std::string shown(1, quote);
   for (const char c : text.substr(0, kMaxShown)) {
     if (c >= 0x20 && c < 0x7f) {
       shown += c;
@@ -14,7 +15,13 @@ std::string in_quotes(std::string_view text) {
       shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
   }
-  return shown + (text.size() > kMaxShown ? "...'" : "'");
+  if (text.size() > kMaxShown) shown += "...";
+  return shown + quote;
 }
+
+}  // namespace
+
+std::string in_quotes(std::string_view text) { return between('\'', text); }
+std::string in_double_quotes(std::string_view text) { return between('"', text); }
 
 }  // namespace prwkv

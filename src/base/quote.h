@@ -9,5 +9,7 @@ namespace prwkv {
 /// 'text': at most 80 characters of it, whatever is not printable ASCII as \xHH, so that no file can
 /// send control characters to a terminal.
 std::string in_quotes(std::string_view text);
+/// "text": the same for JSON and for texts that hold single quotes themselves.
+std::string in_double_quotes(std::string_view text);
 
 }  // namespace prwkv

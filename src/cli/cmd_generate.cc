@@ -101,7 +101,7 @@ void run_generate(const GenerateOptions& o) {
   const std::shared_ptr<Engine> engine = o.model.open("generate");
   const Tokenizer& tokenizer = engine->tokenizer();
   Session session = engine->session();
-  session.set_sampler(Sampler({.seed = o.seed ? *o.seed : random_seed()}));
+  session.set_sampler(Sampler({.seed = o.seed.value_or(o.temperature == 0.0 ? 0 : random_seed())}));
   if (!o.state_in.empty()) session.load(o.state_in, o.any_weights);
   set_sampling(session, o);
 

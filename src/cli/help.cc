@@ -10,12 +10,14 @@ namespace {
 
 constexpr std::size_t kLeft = 28, kRight = 70;  // columns
 
-std::string wrapped(const std::string& text) {
+}  // namespace
+
+std::string wrapped(const std::string& text, std::size_t columns) {
   std::string out;
   std::size_t used = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find(' ', at), text.size());
-    if (used > 0 && used + 1 + end - at > kRight) {
+    if (used > 0 && used + 1 + end - at > columns) {
       out += '\n';  // the formatter indents what follows
       used = 0;
     }
@@ -26,8 +28,6 @@ std::string wrapped(const std::string& text) {
   }
   return out;
 }
-
-}  // namespace
 
 std::vector<std::string> choices_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
@@ -61,7 +61,7 @@ std::string HelpFormatter::make_option_desc(const CLI::Option* option) const {
   if (option->nonpositional() && !choices.empty())
     text += fmt::format(" ({})", fmt::join(choices, "|"));
   if (!option->get_default_str().empty()) text += fmt::format(" [{}]", option->get_default_str());
-  return wrapped(text);
+  return wrapped(text, kRight);
 }
 
 }  // namespace prwkv::cli

@@ -17,6 +17,9 @@ class HelpFormatter final : public CLI::Formatter {
   std::string make_option_desc(const CLI::Option* option) const override;
 };
 
+/// Broken between words into lines of at most so many columns.
+std::string wrapped(const std::string& text, std::size_t columns);
+
 /// The values an option can have, from its validator: "NAME:{cpu,ref}" -> cpu, ref.
 std::vector<std::string> choices_of(const CLI::Option& option);
 /// "NAME" of the same.

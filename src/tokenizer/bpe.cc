@@ -12,10 +12,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/quote.h"
 #include "tokenizer/byte_trie.h"
 #include "tokenizer/gpt2_words.h"
 #include "tokenizer/merges.h"
-#include "base/quote.h"
 #include "tokenizer/token_bytes.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/utf8.h"
@@ -143,7 +143,7 @@ class ByteAlphabet {
 std::string shown(const Json& value) {
   if (value.is_object()) return fmt::format("an object of {} members", value.size());
   if (value.is_array()) return fmt::format("a list of {} items", value.size());
-  return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : value.dump();
+  return value.is_string() ? in_double_quotes(value.get_ref<const std::string&>()) : value.dump();
 }
 
 /// Reads a tokenizer.json from top to bottom; every member that is looked at is checked first.
@@ -180,7 +180,7 @@ class BpeLoader {
     if (!unreadable_.empty()) {
       const auto& [text, id] = *unreadable_.begin();
       contradiction(fmt::format("token {} is not written in the byte alphabet", id),
-                    "characters that stand for bytes, or an added token", in_quotes(text));
+                    "characters that stand for bytes, or an added token", in_double_quotes(text));
     }
     return std::move(data_);
   }
@@ -246,8 +246,8 @@ class BpeLoader {
       expected +=
           fmt::format("{}{}", expected.empty() ? "" : " or ", allowed.empty() ? "null" : allowed);
     }
-    unsupported(fmt::format("{} {}", key, type.empty() ? "null" : in_quotes(type)), expected,
-                type.empty() ? "null" : in_quotes(type));
+    unsupported(fmt::format("{} {}", key, type.empty() ? "null" : in_double_quotes(type)), expected,
+                type.empty() ? "null" : in_double_quotes(type));
   }
 
   /// `what` gives the value's place, if it turns out to be needed.
@@ -284,8 +284,8 @@ class BpeLoader {
     entries.reserve(vocab.size());
     for (const auto& member : vocab.get_ref<const Json::object_t&>()) {
       const std::string& text = member.first;
-      const std::int32_t id =
-          id_of(member.second, [&] { return fmt::format("model.vocab[{}]", in_quotes(text)); });
+      const std::int32_t id = id_of(
+          member.second, [&] { return fmt::format("model.vocab[{}]", in_double_quotes(text)); });
       if (text.empty()) contradiction("model.vocab has an empty token", "text", "\"\"");
       take_id(id, text);
       entries.push_back({text, id});
@@ -310,7 +310,7 @@ class BpeLoader {
     taken_.resize(static_cast<std::size_t>(data_.bytes.size()));
     if (taken_[static_cast<std::size_t>(id)]) {
       contradiction(fmt::format("id {} appears a second time", id), "every id once",
-                    fmt::format("the second token is {}", in_quotes(text)));
+                    fmt::format("the second token is {}", in_double_quotes(text)));
     }
     taken_[static_cast<std::size_t>(id)] = true;
   }
@@ -320,7 +320,7 @@ class BpeLoader {
     const std::int32_t id = find_token(text);
     if (id >= 0) return id;
     contradiction(fmt::format("{} is not in model.vocab", what()), "a token of the vocabulary",
-                  in_quotes(text));
+                  in_double_quotes(text));
   }
 
   void read_merges(const Json& merges) {
@@ -393,13 +393,14 @@ class BpeLoader {
       const bool to_normalize = flag(token, path, "normalized");
       if (!contents.emplace(content, id).second) {
         contradiction(path + " appears a second time", "every added token once",
-                      in_quotes(content));
+                      in_double_quotes(content));
       }
       if (const std::int32_t known = find_token(content); known < 0) {
         take_id(id, content);
       } else if (known != id) {
         contradiction(path + " contradicts model.vocab",
-                      fmt::format("id {} for {}", known, in_quotes(content)), std::to_string(id));
+                      fmt::format("id {} for {}", known, in_double_quotes(content)),
+                      std::to_string(id));
       }
       unreadable_.erase(content);
       data_.bytes.set(id, special ? "" : content);

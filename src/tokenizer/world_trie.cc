@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "tokenizer/byte_trie.h"
 #include "base/quote.h"
+#include "tokenizer/byte_trie.h"
 #include "tokenizer/token_bytes.h"
 #include "tokenizer/utf8.h"
 
@@ -52,9 +52,10 @@ struct Line {
   std::string_view text;
 
   [[noreturn]] void fail(std::string_view what, std::string expected, std::string hint = {}) const {
-    throw Error(
-        Code::kFormat, fmt::format("{}:{}: {}", where, number, what),
-        {.expected = std::move(expected), .found = in_quotes(text), .hint = std::move(hint)});
+    throw Error(Code::kFormat, fmt::format("{}:{}: {}", where, number, what),
+                {.expected = std::move(expected),
+                 .found = in_double_quotes(text),
+                 .hint = std::move(hint)});
   }
 };
 
@@ -186,7 +187,7 @@ class VocabParser {
     const auto signed_id = static_cast<std::int32_t>(*id);
     if (!bytes_[signed_id].empty()) {
       line.fail(fmt::format("id {} appears a second time", *id), "every id once",
-                fmt::format("the first one is {}", in_quotes(bytes_[signed_id])));
+                fmt::format("the first one is {}", in_double_quotes(bytes_[signed_id])));
     }
     bytes_.set(signed_id, token_);
     lines_.resize(static_cast<std::size_t>(bytes_.size()));
@@ -215,7 +216,7 @@ class VocabParser {
           Code::kFormat,
           fmt::format("{}:{}: a token appears a second time", where_, std::max(first, second)),
           {.expected = "every token once",
-           .found = fmt::format("{}, which is in line {} too", in_quotes(entry.bytes),
+           .found = fmt::format("{}, which is in line {} too", in_double_quotes(entry.bytes),
                                 std::min(first, second))});
     }
   }

@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
@@ -227,10 +226,10 @@ class Tokens(CliTest):
 
     def test_a_vocabulary_file(self) -> None:
         vocab = self.folder / "vocab.txt"
-        vocab.write_text("1 'a' 1\n2 'b' 1\n3 'ab' 2\n4 b'\\xff' 1\n")
-        self.assertEqual(self.json("tokenize", "--vocab", vocab, "aab")["ids"], [1, 3])
-        self.assertEqual(self.json("detokenize", "--vocab", vocab, "3,1,4")["text"], "aba\ufffd")
-        self.assertEqual(self.ok("detokenize", "--raw", "--vocab", vocab, "3,1,4"), b"aba\xff")
+        vocab.write_text("".join(f"{i + 1} {bytes([i])!r} 1\n" for i in range(256)) + "300 'ab' 2\n")
+        self.assertEqual(self.json("tokenize", "--vocab", vocab, "aab")["ids"], [98, 300])
+        self.assertEqual(self.json("detokenize", "--vocab", vocab, "300,98,256")["text"], "aba\ufffd")
+        self.assertEqual(self.ok("detokenize", "--raw", "--vocab", vocab, "300,98,256"), b"aba\xff")
 
     def test_special_tokens(self) -> None:
         self.assertEqual(self.json("tokenize", "--vocab", "neox", "<|endoftext|>")["ids"], [0])
@@ -574,7 +573,7 @@ class States(CliTest):
         (self.folder / "bad").write_bytes(good.replace(b'"prwkv_state_version":"1"', b'"prwkv_state_version":"2"'))
         self.assertIn("later version", self.refused(UNSUPPORTED, "state", "show", "bad"))
         self.assertIn("not a state file", self.refused(FILE, "state", "show", self.make_model()))
-        self.refused(FILE, "generate", self.make_model(), "--state-in", "bad", "-n", 1)
+        self.refused(UNSUPPORTED, "generate", self.make_model(), "--state-in", "bad", "-n", 1)
 
     def test_a_place_that_cannot_be_written_is_found_at_once(self) -> None:
         self.refused(FILE, "generate", self.make_model(), "-p", "x", "-n", -1, "--ignore-eot", "--state-out", "no/such/folder/s")
@@ -637,7 +636,8 @@ class Bench(CliTest):
         body = 2 * (4 * 64 * 64 + 2 * 64 * 256 + 2 * 64 * 3 * 32) + 2 * 64 * 32  # v1, v2 from layer 1 on
         head = 1000 * 64
         self.assertEqual(out["prompt"]["ops"], 2 * body + 2 * head / 16)
-        vectors = 4 * (2 * (7 * 64 + 6 * 64 + 4 * 64 + 2 * 64) + 64 + 4 * 64)
+        # ln1, ln2; x_r to x_g; w0, a0, k_k, k_a, r_k; ln_x; ffn.x_k; then v0 of layer 1, ln0, ln_out
+        vectors = 4 * 64 * (2 * (4 + 6 + 5 + 2 + 1) + 1 + 4)
         state = 2 * 4 * 2 * (2 * 64 + 2 * 32 * 32)
         self.assertEqual(out["generation"]["bytes"], 2 * (body + head + 64) + vectors + state)
 
@@ -675,7 +675,7 @@ class MakeRandom(CliTest):
         a, b, c = ((self.folder / n).read_bytes() for n in "abc")
         self.assertEqual(a, b)
         self.assertNotEqual(a, c)
-        self.assertEqual(self.json("inspect", "d")["dtypes"], {"bf16": 43 - 3})
+        self.assertEqual(self.json("inspect", "d")["dtypes"], {"bf16": len(self.json("inspect", "d")["tensors"])})
 
     def test_every_shape_has_a_size(self) -> None:
         # Far too large to write here: the disk is asked first.
@@ -746,12 +746,11 @@ class Completion(CliTest):
     def test_every_option_is_there(self) -> None:
         for shell, form in [("bash", "--{}"), ("zsh", "--{}["), ("fish", "-l {} ")]:
             script = self.ok("completion", shell).decode()
-            for option in ["groupnorm-eps", "random-weights", "state-out", "bits" if False else "any-weights", "raw"]:
+            for option in ["groupnorm-eps", "random-weights", "state-out", "any-weights", "raw"]:
                 self.assertIn(form.format(option), script)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and Path(sys.argv[1]).is_file():
         BINARY = Path(sys.argv.pop(1)).resolve()
-    start = time.monotonic()
-    unittest.main(verbosity=1)
+    unittest.main()
