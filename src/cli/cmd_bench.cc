@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/help.h"
 #include "cli/model_options.h"
 #include "cli/text.h"
 #include "models/random.h"
@@ -216,13 +217,13 @@ void run_bench(const BenchOptions& o) {
                 {"peak_resident_bytes", peak},
                 {"generation",
                  {{"tokens_per_s", generation_rate},
-                  {"bytes", cost.token_bytes},
+                  {"bytes", std::llround(cost.token_bytes)},
                   {"share", generation_share},
                   {"tokens", o.gen_tokens},
                   {"runs", generation}}},
                 {"prompt",
                  {{"tokens_per_s", prompt_rate},
-                  {"ops", cost.prompt_ops},
+                  {"ops", std::llround(cost.prompt_ops)},
                   {"share", prompt_share},
                   {"tokens", o.prompt_tokens},
                   {"runs", prompt}}},
@@ -262,8 +263,10 @@ void add_bench(CLI::App& app) {
       "JSON: machine {{cpu, isa, threads, read_bytes_per_s, flops_per_s}}, model, load_seconds,\n"
       "peak_resident_bytes, generation {{tokens_per_s, bytes, share}}, prompt {{tokens_per_s, ops, "
       "share}}.\n"
-      "Shapes: {}, or sizes (see prwkv make-random --help).",
-      fmt::join(model_shape_names(), " ")));
+      "{}",
+      wrapped(fmt::format("Shapes: {}, or sizes (see prwkv make-random --help).",
+                          fmt::join(model_shape_names(), " ")),
+              98)));
   auto* model = cmd->add_option("MODEL", o->model,
                                 "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
                     ->type_name("FILE");

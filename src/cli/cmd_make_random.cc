@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/help.h"
 #include "cli/text.h"
 #include "models/random.h"
 
@@ -63,16 +64,17 @@ void add_make_random(CLI::App& app) {
   auto o = std::make_shared<MakeRandomOptions>();
   CLI::App* cmd =
       app.add_subcommand("make-random", "Write a model of a real shape with random weights");
-  cmd->footer(fmt::format(
-      "Such a model generates noise, at the speed and in the memory of the real one.\n"
-      "Shapes: {}\n"
-      "or sizes, as in rwkv7:L2,C128,F512,V1000,N64: layers and channels, then optionally A "
-      "attention\n"
-      "channels, F ffn width, V vocabulary, N channels a head, and ranks (7: w a v g; 6: mix "
-      "decay;\n"
-      "4a: tiny). Generations: 4, 4a, 5.0, 5.1, 5.2, 6, 7. The same shape, type and seed give the "
-      "same file.",
-      fmt::join(model_shape_names(), " ")));
+  cmd->footer(
+      fmt::format("Such a model generates noise, at the speed and in the memory of the real one.\n"
+                  "{}\n"
+                  "or sizes, as in rwkv7:L2,C128,F512,V1000,N64: layers and channels, then "
+                  "optionally A attention\n"
+                  "channels, F ffn width, V vocabulary, N channels a head, and ranks (7: w a v g; "
+                  "6: mix decay;\n"
+                  "4a: tiny). Generations: 4, 4a, 5.0, 5.1, 5.2, 6, 7. The same shape, type and "
+                  "seed give the same\n"
+                  "file.",
+                  wrapped(fmt::format("Shapes: {}", fmt::join(model_shape_names(), " ")), 98)));
   cmd->add_option("SHAPE", o->shape, "Shape of the model, e.g. rwkv7:0.4b")
       ->required()
       ->type_name("SHAPE");

@@ -611,6 +611,19 @@ const Broken kZip[] = {
        return b;
      },
      "the ZIP64 field of the zip directory is cut off"},
+    {"zip64_field_twice",
+     [] {
+       // Two fields of 8 bytes, where one of 24 bytes was.
+       Bytes b = valid_zip64_pth();
+       const std::size_t at = position_of(b, kEntry), field = at + 46 + 10;
+       overwrite(b, at + 24, std::uint32_t{1});  // one size is given at once, the other elsewhere
+       overwrite(b, at + 42, std::uint32_t{0});
+       overwrite(b, field + 2, std::uint16_t{8});
+       overwrite(b, field + 12, std::uint16_t{1});
+       overwrite(b, field + 14, std::uint16_t{8});
+       return b;
+     },
+     "zip archive: member 'm/data.pkl' has two ZIP64 fields"},
     {"zip64_field_too_long",
      [] {
        Bytes b = build_pth(valid_pickle(), two_storages(), ZipKind::kZip64);

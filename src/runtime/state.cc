@@ -170,10 +170,18 @@ State average(const std::vector<State>& states, const std::vector<double>& weigh
     expect_same_tensors(mean, s);
     mean.tokens_seen = std::max(mean.tokens_seen, s.tokens_seen);
   }
-  const bool sums_have_exponents = mean.header.generation.starts_with('4');
+  const auto is = [&](std::size_t t, std::string_view name) {
+    return mean.tensors[t].name.ends_with(name);
+  };
   for (std::size_t t = 0; t < mean.tensors.size(); ++t) {
     StateTensor& out = mean.tensors[t];
-    const bool exponents = sums_have_exponents && out.name.ends_with(".pp") && t >= 2;
+    // In RWKV-4 pp follows the aa and bb that it scales.
+    const bool exponents = mean.header.generation.starts_with('4') && t >= 2 && is(t - 2, ".aa") &&
+                           is(t - 1, ".bb") && is(t, ".pp");
+    if (exponents && (mean.tensors[t - 2].bytes.size() != out.bytes.size() ||
+                      mean.tensors[t - 1].bytes.size() != out.bytes.size())) {
+      fail(Code::kMismatch, "aa, bb and pp of the states have different sizes");
+    }
     for (std::size_t i = 0; i < elements(mean, out); ++i) {
       const auto value = [&](std::size_t s, std::size_t tensor) {
         return states[s].value(states[s].tensors[tensor], i);

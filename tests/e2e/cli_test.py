@@ -635,7 +635,7 @@ class Bench(CliTest):
             self.assertAlmostEqual(out[phase]["share"], share, delta=1e-6 * share)
         body = 2 * (4 * 64 * 64 + 2 * 64 * 256 + 2 * 64 * 3 * 32) + 2 * 64 * 32  # v1, v2 from layer 1 on
         head = 1000 * 64
-        self.assertEqual(out["prompt"]["ops"], 2 * body + 2 * head / 16)
+        self.assertEqual(out["prompt"]["ops"], 2 * body + 2 * head // 16)
         # ln1, ln2; x_r to x_g; w0, a0, k_k, k_a, r_k; ln_x; ffn.x_k; then v0 of layer 1, ln0, ln_out
         vectors = 4 * 64 * (2 * (4 + 6 + 5 + 2 + 1) + 1 + 4)
         state = 2 * 4 * 2 * (2 * 64 + 2 * 32 * 32)

@@ -1,4 +1,5 @@
 /// Writes the seed inputs of the fuzz targets for weight formats: make_seeds tests/fuzz/corpus
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -61,6 +62,12 @@ void write_pth(const Corpus& corpus) {
   odd.text("l").op("](K\x01N\x89").op("G????????").op("es");
   odd.op("}").text("_metadata").op("}sb");
   corpus.add("odd", "p", without_frame(odd.finish()));
+  PickleWriter bomb;
+  bomb.op("}").text("a").tensor({.sizes = {1 << 20, 1 << 20}, .strides = {0, 0}}).op("s");
+  corpus.add("stride_bomb", "p", without_frame(bomb.finish()));
+  PickleWriter wrap;
+  wrap.op("}").text("a").tensor({.sizes = {2, 2}, .strides = {INT64_MAX, INT64_MAX}}).op("s");
+  corpus.add("stride_wrap", "p", without_frame(wrap.finish()));
   PickleWriter evil;
   corpus.add("evil", "p",
              without_frame(evil.global("posix", "system").text("id").op("\x85R").finish()));

@@ -13,9 +13,10 @@ namespace {
 // Waking the other threads costs about a microsecond, in which one core does some ten thousand
 // elementary operations.
 constexpr std::int64_t kWorthAThread = 16 * 1024;
-// One piece of a product: small enough that threads finish together, large enough that handing it
-// out costs nothing.
-constexpr std::int64_t kPieceBytes = 64 * 1024;
+// A piece of a product with one row of x: about a sixteenth of a thread's share, so that threads
+// finish together, but long enough for memory to stream (ops/linear/linear_cpu.h).
+constexpr std::int64_t kShortestPiece = 32 * 1024, kLongestPiece = 256 * 1024;
+constexpr std::int64_t kPiecesPerThread = 16;
 constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
 
 /// Items a piece must have so that it is worth a thread, when each costs `work` elementary
@@ -34,18 +35,23 @@ void CpuBackend::products(const cpu::Product* parts, int n) {
   // Pieces of all parts are numbered one after the other: `first[p]` is the first piece of part p.
   std::array<std::int64_t, LinearArgs::kMax + 1> first{};
   std::array<std::int64_t, LinearArgs::kMax> rows{};
-  std::int64_t bytes = 0;
+  std::int64_t bytes = 0, work = 0;
+  for (int p = 0; p < n; ++p) {
+    bytes += static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in)) * parts[p].out;
+    work += parts[p].in * parts[p].out * parts[p].T;
+  }
+  const std::int64_t piece_bytes =
+      std::clamp(bytes / (kPiecesPerThread * pool_.size()), kShortestPiece, kLongestPiece);
   for (int p = 0; p < n; ++p) {
     const auto i = static_cast<std::size_t>(p);
     const auto row = static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in));
     rows[i] = parts[p].T > 1
                   ? kPieceRowsMany
-                  : std::max<std::int64_t>(8, kPieceBytes / std::max<std::int64_t>(row, 1) / 8 * 8);
+                  : std::max<std::int64_t>(8, piece_bytes / std::max<std::int64_t>(row, 1) / 8 * 8);
     first[i + 1] = first[i] + (parts[p].out + rows[i] - 1) / rows[i];
-    bytes += row * parts[p].out * parts[p].T;
   }
   const std::int64_t pieces = first[static_cast<std::size_t>(n)];
-  pool_.parallel_for(pieces, bytes < kWorthAThread * 4 ? pieces : 1,
+  pool_.parallel_for(pieces, work < kWorthAThread ? pieces : 1,
                      [&](std::int64_t begin, std::int64_t end) {
                        std::size_t p = 0;
                        for (std::int64_t piece = begin; piece < end; ++piece) {

@@ -40,105 +40,80 @@ inline Vec load_weights(const std::byte* p, int n) {
   return W::load(padded);
 }
 
-/// acc[r][t] += Σ_{i < in} w_r[i] x_t[i], R weight rows times X activation rows, all in registers.
-template <class W, int R, int X, bool prefetch>
-[[gnu::always_inline]] inline void accumulate(std::int64_t in, const std::byte* w,
-                                              std::int64_t w_stride, const float* x,
-                                              std::int64_t x_stride, Vec (&acc)[R][X]) {
-  const auto step = [&](std::int64_t i, int n) __attribute__((always_inline)) {
-    Vec xv[X];
-#pragma GCC unroll 8
-    for (int t = 0; t < X; ++t) xv[t] = get(x + t * x_stride + i, n);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const std::byte* p = w + r * w_stride + i * W::bytes;
-      // The rows of the next tile: hardware follows eight short streams late, and by then the bus
-      // has idled.
-      if constexpr (prefetch) __builtin_prefetch(p + R * w_stride);
-      const Vec wv = load_weights<W>(p, n);
-#pragma GCC unroll 8
-      for (int t = 0; t < X; ++t) acc[r][t] = fma(wv, xv[t], acc[r][t]);
-    }
-  };
-  for_vectors(in, step);
-}
-
-template <class W, int R, int X, bool prefetch>
-inline void tile(const Product& p, std::int64_t row, std::int64_t t0) {
+/// Weight rows row, row + distance, … (R of them) times activation rows t0 … t0 + X − 1, all sums in
+/// registers.
+///
+/// The weight rows of a tile lie far apart on purpose: each is the head of a stream tens of kilobytes
+/// long, which the processor's prefetchers follow. Neighbouring rows share pages, confuse them and
+/// measured half the bandwidth.
+template <class W, int R, int X>
+inline void tile(const Product& p, std::int64_t row, std::int64_t distance, std::int64_t t0) {
   Vec acc[R][X];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) acc[r][t] = Vec::zero();
   }
-  const std::int64_t w_stride = p.in * W::bytes;
-  accumulate<W, R, X, prefetch>(p.in, p.w + row * w_stride, w_stride, p.x + t0 * p.x_stride,
-                                p.x_stride, acc);
+  const std::byte* w = p.w + row * p.in * W::bytes;
+  const std::int64_t w_stride = distance * p.in * W::bytes;
+  const float* x = p.x + t0 * p.x_stride;
+  for_vectors(
+      p.in, [&](std::int64_t i, int n) __attribute__((always_inline)) {
+        Vec xv[X];
+#pragma GCC unroll 8
+        for (int t = 0; t < X; ++t) xv[t] = get(x + t * p.x_stride + i, n);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+          const Vec wv = load_weights<W>(w + r * w_stride + i * W::bytes, n);
+#pragma GCC unroll 8
+          for (int t = 0; t < X; ++t) acc[r][t] = fma(wv, xv[t], acc[r][t]);
+        }
+      });
 #pragma GCC unroll 8
   for (int t = 0; t < X; ++t) {
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) p.y[(t0 + t) * p.y_stride + row + r] = sum(acc[r][t]);
+    for (int r = 0; r < R; ++r) {
+      p.y[(t0 + t) * p.y_stride + row + r * distance] = sum(acc[r][t]);
+    }
   }
 }
 
-/// tile<R, cols> for a number of activation rows known at run time only.
-template <class W, int R, bool prefetch, int X = Vec::tile_cols>
-inline void tile_of(std::int64_t cols, const Product& p, std::int64_t row, std::int64_t t0) {
+/// A tile whose number of activation rows is known at run time only.
+template <class W, int R, int X = Vec::tile_cols>
+inline void tile_of(std::int64_t cols, const Product& p, std::int64_t row, std::int64_t distance,
+                    std::int64_t t0) {
   if constexpr (X > 1) {
-    if (cols < X) return tile_of<W, R, prefetch, X - 1>(cols, p, row, t0);
+    if (cols < X) return tile_of<W, R, X - 1>(cols, p, row, distance, t0);
   }
-  tile<W, R, X, prefetch>(p, row, t0);
+  tile<W, R, X>(p, row, distance, t0);
 }
 
-/// Activation rows a tile should take so that all tiles of T rows are about equally wide.
-inline std::int64_t tile_width(std::int64_t T) {
-  const std::int64_t tiles = (T + Vec::tile_cols - 1) / Vec::tile_cols;
-  return (T + tiles - 1) / tiles;
-}
-
-/// A single activation row: as many weight rows side by side as there are registers.
-template <class W>
-inline void one_row(const Product& p, std::int64_t begin, std::int64_t end) {
-  std::int64_t row = begin;
-  for (; row + Vec::one_col_rows <= end; row += Vec::one_col_rows)
-    tile<W, Vec::one_col_rows, 1, true>(p, row, 0);
-  for (; row < end; ++row) tile<W, 1, 1, false>(p, row, 0);
-}
-
-/// Many activation rows, a block of them in L2 at a time. The first tile of a block brings a group
-/// of weight rows into L1 and the others find it there. Widening 16-bit weights again in every tile
-/// is hidden behind its multiply-adds: it measured faster than widening them once into a panel.
-template <class W>
-inline void many_rows(const Product& p, std::int64_t begin, std::int64_t end) {
-  constexpr int R = Vec::tile_rows;
-  constexpr std::int64_t kBlockBytes = 384 * 1024, kMostRows = 48;
-  const std::int64_t width = tile_width(p.T), fitting = kBlockBytes / (p.in * 4) / width * width;
-  const std::int64_t block = fitting < width       ? width
-                             : fitting > kMostRows ? kMostRows / width * width
-                                                   : fitting;
-  for (std::int64_t t_begin = 0; t_begin < p.T; t_begin += block) {
-    const std::int64_t t_end = p.T - t_begin < block ? p.T : t_begin + block;
-    std::int64_t row = begin;
-    for (; row + R <= end; row += R) {
-      tile_of<W, R, true>(t_end - t_begin < width ? t_end - t_begin : width, p, row, t_begin);
-      for (std::int64_t t = t_begin + width; t < t_end; t += width) {
-        tile_of<W, R, false>(t_end - t < width ? t_end - t : width, p, row, t);
-      }
-    }
-    for (; row < end; ++row) {
-      for (std::int64_t t = t_begin; t < t_end; t += width) {
-        tile_of<W, 1, false>(t_end - t < width ? t_end - t : width, p, row, t);
-      }
-    }
-  }
-}
-
+/// Output channels [begin, end), without the epilogue. Activation rows are taken in blocks that stay
+/// in L2: the first tile of a block brings R weight rows into L1 and the other tiles find them there.
+/// Widening 16-bit weights again in every tile is hidden behind its multiply-adds; widening them once
+/// into a panel measured slower.
 template <class W>
 inline void rows_of(const Product& p, std::int64_t begin, std::int64_t end) {
-  if (p.T == 1)
-    one_row<W>(p, begin, end);
-  else
-    many_rows<W>(p, begin, end);
+  constexpr int R = Vec::tile_rows;
+  constexpr std::int64_t kBlockBytes = 384 * 1024, kMostRows = 48;
+  const std::int64_t tiles = (p.T + Vec::tile_cols - 1) / Vec::tile_cols;
+  const std::int64_t width = (p.T + tiles - 1) / tiles;  // so that all tiles are about equally wide
+  const std::int64_t fitting = kBlockBytes / (p.in * 4) / width * width;
+  const std::int64_t most = kMostRows / width * width;
+  const std::int64_t block = fitting < width ? width : fitting > most ? most : fitting;
+  const std::int64_t distance = (end - begin) / R;
+  const auto cols = [width](std::int64_t left) { return left < width ? left : width; };
+  for (std::int64_t t0 = 0; t0 < p.T; t0 += block) {
+    const std::int64_t t1 = p.T - t0 < block ? p.T : t0 + block;
+    for (std::int64_t row = begin; row < begin + distance; ++row) {
+      for (std::int64_t t = t0; t < t1; t += width) {
+        tile_of<W, R>(cols(t1 - t), p, row, distance, t);
+      }
+    }
+    for (std::int64_t row = begin + R * distance; row < end; ++row) {
+      for (std::int64_t t = t0; t < t1; t += width) tile_of<W, 1>(cols(t1 - t), p, row, 0, t);
+    }
+  }
 }
 
 /// Output channels [begin, end) of all rows.

@@ -10,7 +10,7 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 16;
-  static constexpr int tile_rows = 4, tile_cols = 6, one_col_rows = 8;
+  static constexpr int tile_rows = 4, tile_cols = 6;
   __m512 v;
 
   static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }

@@ -16,9 +16,8 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 8;
-  /// Register tile of a matrix product: weight rows x activation rows; and weight rows for a single
-  /// activation row.
-  static constexpr int tile_rows = 2, tile_cols = 2, one_col_rows = 4;
+  /// Register tile of a matrix product: weight rows x activation rows.
+  static constexpr int tile_rows = 2, tile_cols = 2;
   float v[size];
 
   static Vec broadcast(float x) {
