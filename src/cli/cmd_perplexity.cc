@@ -24,11 +24,23 @@ struct PerplexityOptions {
 constexpr std::size_t kRows = 128;
 
 /// −ln softmax(z)[target]
-double surprise(std::span<const float> z, std::int32_t target) {
-  const float highest = *std::max_element(z.begin(), z.end());
+template <class T>
+double surprise(std::span<const T> z, std::int32_t target) {
+  const T highest = *std::max_element(z.begin(), z.end());
   double sum = 0;
-  for (const float x : z) sum += static_cast<double>(std::exp(x - highest));
+  for (const T x : z) sum += static_cast<double>(std::exp(x - highest));
   return std::log(sum) - static_cast<double>(z[static_cast<std::size_t>(target)] - highest);
+}
+
+/// The sum of surprises over rows of V logits.
+template <class T>
+double surprises(const std::vector<T>& logits, std::size_t V,
+                 std::span<const std::int32_t> targets) {
+  double sum = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    sum += surprise(std::span(logits).subspan(i * V, V), targets[i]);
+  }
+  return sum;
 }
 
 void run_perplexity(PerplexityOptions o) {
@@ -59,9 +71,10 @@ void run_perplexity(PerplexityOptions o) {
     Work work{
         .session = &session, .tokens = std::span(tokens).subspan(done, n), .want = Logits::kAll};
     engine->run(std::span(&work, 1));
-    for (std::size_t i = 0; i < n; ++i) {
-      nll += surprise(std::span(work.logits).subspan(i * V, V), tokens[done + i + 1]);
-    }
+    const auto targets = std::span(tokens).subspan(done + 1, n);
+    // The reference backend computes in f64, and its logits are worth summing up as such.
+    nll += work.logits_f64.empty() ? surprises(work.logits, V, targets)
+                                   : surprises(work.logits_f64, V, targets);
     done += n;
     progress.update(static_cast<double>(done), static_cast<double>(total),
                     fmt::format("ppl {:.3f}", std::exp(nll / static_cast<double>(done))));

@@ -17,6 +17,7 @@ struct MakeOptions {
   ModelOptions model;
   PromptOptions prompt;
   std::string out;
+  bool json = false;
   ProgressOptions progress;
 };
 
@@ -34,7 +35,7 @@ struct AverageOptions {
   std::vector<std::string> files;
   std::vector<double> weights;
   std::string out;
-  bool any_weights = false;
+  bool any_weights = false, json = false;
 };
 
 std::string hex(std::uint64_t value) { return fmt::format("{:016x}", value); }
@@ -60,7 +61,11 @@ void run_make(const MakeOptions& o) {
     });
   }
   session.save(o.out);
-  if (!o.progress.quiet) note(fmt::format("{}: the state after {} tokens", o.out, tokens.size()));
+  if (o.json) {
+    print_json({{"path", o.out}, {"tokens", tokens.size()}});
+  } else if (!o.progress.quiet) {
+    note(fmt::format("{}: the state after {} tokens", o.out, tokens.size()));
+  }
 }
 
 /// Root mean square and largest magnitude of all tensors of one name.
@@ -175,6 +180,7 @@ void run_average(const AverageOptions& o) {
     if (o.any_weights) states.back().header.fingerprint = states.front().header.fingerprint;
   }
   save_state_file(o.out, {.state = average(states, o.weights), .extra = {}, .extra_tensors = {}});
+  if (o.json) print_json({{"path", o.out}, {"states", states.size()}});
 }
 
 }  // namespace
@@ -194,6 +200,7 @@ void add_state(CLI::App& app) {
   add_model_options(*cmd, make->model);
   add_prompt_options(*cmd, make->prompt, "Text to read");
   cmd->add_option("-o,--out", make->out, "File to write")->required()->type_name("FILE");
+  cmd->add_flag("--json", make->json, "Print what was made as JSON");
   cmd->add_flag("--progress", make->progress.force, "Show progress even without a terminal");
   cmd->add_flag("-q,--quiet", make->progress.quiet, "No progress and no summary");
   cmd->callback([make] { run_make(*make); });
@@ -222,6 +229,7 @@ void add_state(CLI::App& app) {
       ->type_name("W");
   cmd->add_flag("--any-weights", mean->any_weights,
                 "Accept states made with different weights of the same size");
+  cmd->add_flag("--json", mean->json, "Print what was made as JSON");
   cmd->callback([mean] { run_average(*mean); });
 }
 

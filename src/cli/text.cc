@@ -123,10 +123,12 @@ void expect_writable(const std::string& path) {
   const std::string folder = p.has_parent_path() ? p.parent_path().string() : ".";
   std::error_code ignored;
   std::string problem;
-  if (std::filesystem::is_directory(p, ignored))
-    problem = "is a folder";
-  else if (::access(folder.c_str(), W_OK | X_OK) != 0)
+  if (std::filesystem::exists(p, ignored) && !std::filesystem::is_regular_file(p, ignored)) {
+    // The new file takes the place of the old one, which would be the end of /dev/null.
+    problem = std::filesystem::is_directory(p, ignored) ? "a folder" : "a device, pipe or socket";
+  } else if (::access(folder.c_str(), W_OK | X_OK) != 0) {
     problem = std::generic_category().message(errno);
+  }
   if (problem.empty()) return;
   throw Error(Code::kFile, path + ": cannot be written", {.found = problem});
 }

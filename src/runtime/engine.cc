@@ -462,10 +462,10 @@ void Session::save(const std::string& path) const {
   std::string pending;
   for (const unsigned char byte : decoder_.pending()) pending += fmt::format("{:02x}", byte);
   file.extra["session"] = Json{{"pending_bytes", pending}, {"sampler", sampler_.memory()}}.dump();
+  const auto values = std::as_bytes(std::span(logits_));
   StateTensor logits{"session.logits",
                      {static_cast<std::int64_t>(logits_.size())},
-                     std::vector<std::byte>(logits_.size() * sizeof(float))};
-  std::memcpy(logits.bytes.data(), logits_.data(), logits.bytes.size());
+                     {values.begin(), values.end()}};
   file.extra_tensors.push_back(std::move(logits));
   save_state_file(path, file);
 }
@@ -498,7 +498,7 @@ void Session::load(const std::string& path, bool any_weights) {
   for (const StateTensor& t : file.extra_tensors) {
     if (t.name != "session.logits") continue;
     logits.resize(t.bytes.size() / sizeof(float));
-    std::memcpy(logits.data(), t.bytes.data(), logits.size() * sizeof(float));
+    if (!logits.empty()) std::memcpy(logits.data(), t.bytes.data(), logits.size() * sizeof(float));
     if (!logits.empty() && static_cast<std::int64_t>(logits.size()) != engine_->info().dims.V) {
       throw Error(Code::kMismatch, path + ": the saved logits are of another vocabulary",
                   {.expected = fmt::format("{} values", engine_->info().dims.V),

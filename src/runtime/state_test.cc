@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <random>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -26,8 +27,8 @@ using ::testing::HasSubstr;
 template <class T>
 StateTensor tensor(const std::string& name, const std::vector<T>& values) {
   StateTensor t{name, {static_cast<std::int64_t>(values.size())}, {}};
-  t.bytes.resize(values.size() * sizeof(T));
-  std::memcpy(t.bytes.data(), values.data(), t.bytes.size());
+  const auto bytes = std::as_bytes(std::span(values));
+  t.bytes.assign(bytes.begin(), bytes.end());
   return t;
 }
 

@@ -526,7 +526,8 @@ class States(CliTest):
         for generation in GENERATIONS:
             model = self.make_model(generation)
             for name, text in [("a", "The first text"), ("b", "Another, longer text")]:
-                self.ok("state", "make", model, "-p", text, "-o", name)
+                self.assertEqual(self.json("state", "make", model, "-p", text, "-o", name),
+                                 {"path": name, "tokens": len(text)})
             shown = self.json("state", "show", "a")
             self.assertEqual([shown["generation"], shown["n_layer"], shown["n_embd"], shown["tokens_seen"], shown["logits"]],
                              [generation, 2, 64, 14, True])
@@ -537,7 +538,7 @@ class States(CliTest):
             self.assertEqual([t["max_abs"] for t in same["tensors"]], [0] * len(same["tensors"]))
             self.assertEqual([t["name"] for t in apart["tensors"]], [t["name"] for t in shown["tensors"]])
             self.assertIn("differ", self.ok("state", "compare", "a", "b").decode())
-            self.ok("state", "average", "a", "b", "-o", "mean")
+            self.assertEqual(self.json("state", "average", "a", "b", "-o", "mean"), {"path": "mean", "states": 2})
             self.ok("state", "average", "a", "b", "--weights", "1,0", "-o", "first")
             self.assertTrue(self.json("state", "compare", "a", "first")["identical"])
             half = self.json("state", "compare", "a", "mean")
@@ -707,6 +708,9 @@ class MakeRandom(CliTest):
                       "rwkv7:L1,C64,L2", "rwkv7:L0,C64", "rwkv7:L1,C64,q3", "rwkv7:L99999,C64"]:
             self.assertIn("rwkv7:0.4b", self.refused(USAGE, "make-random", shape, "x"))
         self.refused(FILE, "make-random", "rwkv7:0.1b", "no/folder/x")
+        self.refused(FILE, "make-random", "rwkv7:0.1b", self.folder)
+        os.mkfifo(self.folder / "pipe")  # stands for /dev/null, which a new file must not replace
+        self.refused(FILE, "make-random", "rwkv7:0.1b", "pipe")
 
 
 class Completion(CliTest):

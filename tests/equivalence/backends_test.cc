@@ -95,6 +95,14 @@ TEST_F(Device, RefusesMemoryOfTheHost) {
   EXPECT_THROW(fake.zero(a.reshaped({4}).rows(2, 2000)), Error);
 }
 
+TEST_F(Device, NoticesThatNobodyWaitedBeforeMemoryWasReleased) {
+  fake.add({a, b, b});
+  b_memory = {};
+  EXPECT_THROW(fake.sync(), Error);
+  fake.zero(a);
+  EXPECT_NO_THROW(fake.sync());
+}
+
 TEST_F(Device, MemoryCannotBeTouchedOutsideKernels) {
   EXPECT_FALSE(is_readable(a.data));
   fake.zero(a);

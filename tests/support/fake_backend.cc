@@ -22,12 +22,17 @@ Buffer FakeBackend::allocate(std::size_t bytes) {
   return {*this, p, bytes};
 }
 
-// As on a device whose driver frees memory only when nothing that was launched before can use it any more.
+// At once: whoever releases memory that something in the queue still needs has forgotten to wait.
+// Its addresses are not given out again, so that this shows.
 void FakeBackend::release(void* data, std::size_t) noexcept {
-  sync();
   const auto it = memory_.find(static_cast<char*>(data));
-  ::munmap(it->first, it->second);
+  ::madvise(it->first, it->second, MADV_DONTNEED);
+  released_.insert(*it);
   memory_.erase(it);
+}
+
+FakeBackend::~FakeBackend() {
+  for (const auto& [data, bytes] : released_) ::munmap(data, bytes);
 }
 
 void FakeBackend::protect(int protection) {
@@ -43,7 +48,7 @@ void FakeBackend::expect_resident(const char* op, const Tensor& t) const {
     --it;
     if (begin + t.bytes() <= it->first + it->second) return;
   }
-  fail(Code::kInternal, "fake: {} was handed {} {} outside this backend's memory", op,
+  fail(Code::kInternal, "fake: {} needs a {} {} that is not in this backend's memory", op,
        name_of(t.dtype), t.shape.str());
 }
 
@@ -59,41 +64,49 @@ void FakeBackend::sync() {
   for (const auto& step : work) step();
 }
 
+void FakeBackend::enqueue(const char* what, std::vector<Tensor> touched,
+                          std::function<void()> action) {
+  const auto check = [this, what, touched = std::move(touched)] {
+    for (const Tensor& t : touched) expect_resident(what, t);
+  };
+  check();
+  queue_.emplace_back([=] {
+    check();
+    action();
+  });
+}
+
 void FakeBackend::upload(const Tensor& to, const void* source) {
-  expect_resident("upload", to);
   const auto* bytes = static_cast<const std::byte*>(source);
-  queue_.emplace_back([to, copy = std::vector<std::byte>(bytes, bytes + to.bytes())] {
+  enqueue("upload", {to}, [to, copy = std::vector<std::byte>(bytes, bytes + to.bytes())] {
     std::memcpy(to.data, copy.data(), copy.size());
   });
 }
 
 void FakeBackend::download(void* to, const Tensor& source) {
-  expect_resident("download", source);
   // Last in the queue, where the memory is open.
-  queue_.emplace_back([=] { std::memcpy(to, source.data, source.bytes()); });
+  enqueue("download", {source}, [=] { std::memcpy(to, source.data, source.bytes()); });
   sync();
 }
 
 void FakeBackend::transfer(const Tensor& to, const Tensor& source) {
-  expect_resident("transfer", to);
-  expect_resident("transfer", source);
   if (to.bytes() != source.bytes() || to.dtype != source.dtype) {
     fail(Code::kInternal, "fake: transfer between {} {} and {} {}", name_of(to.dtype),
          to.shape.str(), name_of(source.dtype), source.shape.str());
   }
-  queue_.emplace_back([=, this] { kernels_.transfer(to, source); });
+  enqueue("transfer", {to, source}, [=, this] { kernels_.transfer(to, source); });
 }
 
 void FakeBackend::zero(const Tensor& t) {
-  expect_resident("zero", t);
-  queue_.emplace_back([=, this] { kernels_.zero(t); });
+  enqueue("zero", {t}, [=, this] { kernels_.zero(t); });
 }
 
-#define X(op, Args)                                                    \
-  void FakeBackend::op(const Args& args) {                             \
-    Args copy = args;                                                  \
-    for (const Tensor* t : tensors_of(copy)) expect_resident(#op, *t); \
-    queue_.emplace_back([=, this] { kernels_.op(args); });             \
+#define X(op, Args)                                                     \
+  void FakeBackend::op(const Args& args) {                              \
+    Args copy = args;                                                   \
+    std::vector<Tensor> touched;                                        \
+    for (const Tensor* t : tensors_of(copy)) touched.push_back(*t);     \
+    enqueue(#op, std::move(touched), [=, this] { kernels_.op(args); }); \
   }
 PRWKV_FORWARD_OPS(X)
 PRWKV_BACKWARD_OPS(X)

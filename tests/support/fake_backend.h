@@ -15,6 +15,9 @@ namespace prwkv::test {
 class FakeBackend final : public Backend {
  public:
   explicit FakeBackend(DType dtype = DType::kF32) : kernels_(dtype) {}
+  ~FakeBackend() override;
+  FakeBackend(const FakeBackend&) = delete;
+  FakeBackend& operator=(const FakeBackend&) = delete;
 
   [[nodiscard]] std::string_view name() const override { return "fake"; }
   [[nodiscard]] std::string description() const override;
@@ -42,10 +45,12 @@ class FakeBackend final : public Backend {
  private:
   void protect(int protection);
   /// Throws Error{kInternal} unless all of `t` lies in memory of this backend.
-  void expect_resident(const char* op, const Tensor& t) const;
+  void expect_resident(const char* what, const Tensor& t) const;
+  /// Checks `touched` now and again when `action` runs.
+  void enqueue(const char* what, std::vector<Tensor> touched, std::function<void()> action);
 
   RefBackend kernels_;
-  std::map<char*, std::size_t> memory_;  // address -> bytes, whole pages
+  std::map<char*, std::size_t> memory_, released_;  // address -> bytes, whole pages
   std::vector<std::function<void()>> queue_;
 };
 

@@ -1,5 +1,9 @@
 #include "backend/cpu/cpu_backend.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +22,14 @@ constexpr std::int64_t kWorthAThread = 16 * 1024;
 constexpr std::int64_t kShortestPiece = 32 * 1024, kLongestPiece = 256 * 1024;
 constexpr std::int64_t kPiecesPerThread = 16;
 constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
+
+#if defined(__x86_64__)
+/// Not every compiler's __builtin_cpu_supports knows this one.
+bool has_f16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+#endif
 
 /// Items a piece must have so that it is worth a thread, when each costs `work` elementary
 /// operations.
@@ -213,12 +225,10 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
 #if defined(__x86_64__)
     {"avx512",
      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("f16c") && __builtin_cpu_supports("fma"),
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && has_f16c() &&
+         __builtin_cpu_supports("fma"),
      &cpu::avx512_kernels},
-    {"avx2",
-     __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c"),
+    {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c(),
      &cpu::avx2_kernels},
 #endif
     {"scalar", true, &cpu::scalar_kernels},
