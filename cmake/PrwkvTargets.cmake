@@ -60,7 +60,7 @@ function(prwkv_fuzz name source)
     add_executable(${name} ${source})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzzers ${name})
-    add_test(NAME fuzz.${name} COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=2048 -timeout=10
+    add_test(NAME fuzz.${name} COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=2048 -timeout=60
              -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/ ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus ${corpus})
     file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus)
   else()

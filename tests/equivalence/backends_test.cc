@@ -20,6 +20,14 @@ using testing::IsEmpty;
 template <class Class, class Args>
 Class owner(void (Class::*)(const Args&));
 
+TEST(Owner, IsTheClassThatDefinesTheOperation) {
+  struct OnlyAdds : RefBackend {
+    void add(const AddArgs&) override {}
+  };
+  EXPECT_TRUE((std::is_same_v<decltype(owner(&OnlyAdds::add)), OnlyAdds>));
+  EXPECT_TRUE((std::is_same_v<decltype(owner(&OnlyAdds::mul)), RefBackend>));
+}
+
 TEST(CpuBackend, InheritsNoOperationFromTheReference) {
   std::vector<std::string> inherited;
 #define X(op, Args) \
