@@ -1,7 +1,9 @@
-/// What the op layer costs: one RWKV-7 token by Model::forward, against the same Backend methods called by hand.
+/// What the op layer costs: one RWKV-7 token by Model::forward, against the same Backend methods
+/// called by hand.
 ///
-/// The hand-written program below knows the model and nothing else: every tensor is allocated once, no shape is checked,
-/// no memory is handed out while it runs. Both run in turns on the same weights and must give the same bits.
+/// The hand-written program below knows the model and nothing else: every tensor is allocated once,
+/// no shape is checked, no memory is handed out while it runs. Both run in turns on the same
+/// weights and must give the same bits.
 ///
 ///     hand_called [--threads N] [--dtype f32|f16|bf16] [--seconds S] [--check] [SHAPE ...]
 ///
@@ -240,7 +242,8 @@ double compare(const std::string& shape, const Options& o) {
   const Stopwatch whole;
   for (std::int32_t token = 0; hand.size() < 5 || whole.seconds() < o.seconds; ++token) {
     const auto id = static_cast<std::int32_t>((token * 7919 + 11) % static_cast<std::int64_t>(V));
-    // In turns, and each first in every other round: whatever slows the machine down for a while slows both.
+    // In turns, and each first in every other round: whatever slows the machine down for a while
+    // slows both.
     for (const int turn : {token % 2, 1 - token % 2}) {
       const Stopwatch clock;
       if (turn == 0)

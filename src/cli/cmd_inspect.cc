@@ -172,7 +172,7 @@ void print_contents_json(const Contents& c) {
       {"dtypes", c.dtypes},
       {"parameters", c.parameters},
       {"bytes", c.bytes},
-      {"tokenizer", text_or_null(default_tokenizer(d.V))},
+      {"tokenizer", text_or_null(Tokenizer::default_name(d.V))},
       {"fingerprint", text_or_null(c.fingerprint)},
       {"metadata", file.metadata()}};
   if (!c.problem.empty()) json["problem"] = c.problem;
@@ -215,7 +215,7 @@ std::string tensor_table(const Reader& file, bool all) {
   std::size_t width = 0;
   for (Row& row : rows) {
     if (row.first >= 0) {
-      const bool gap = static_cast<std::size_t>(row.last - row.first + 1) != row.count;
+      const bool gap = static_cast<std::size_t>(row.last - row.first) + 1 != row.count;
       const std::string blocks = row.first == row.last
                                      ? std::to_string(row.first)
                                      : fmt::format("{}{}{}", row.first, gap ? "…" : "–", row.last);
@@ -246,7 +246,7 @@ void print_contents(const Contents& c, const InspectOptions& o) {
       for (const auto& [name, rank] : d.ranks) ranks.push_back(fmt::format("{} {}", name, rank));
       out += fmt::format("ranks        {}\n", fmt::join(ranks, ", "));
     }
-    const std::string_view tokenizer = default_tokenizer(d.V);
+    const std::string_view tokenizer = Tokenizer::default_name(d.V);
     out += fmt::format("vocabulary   {} ({})\n", d.V,
                        tokenizer.empty() ? "unknown: name it with --vocab" : tokenizer);
     if (!c.fingerprint.empty()) out += fmt::format("fingerprint  {}\n", c.fingerprint);

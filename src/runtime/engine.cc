@@ -12,11 +12,6 @@
 namespace prwkv {
 namespace {
 
-std::shared_ptr<const Tokenizer> tokenizer_for(std::int64_t vocabulary) {
-  const std::string name(default_tokenizer(vocabulary));
-  return name.empty() ? nullptr : tokenizer_by_name(name);
-}
-
 struct Counter final : ParamVisitor {
   void visit(const Param& p, Tensor& t) override {
     parameters += p.shape.numel();
@@ -33,13 +28,6 @@ Tensor upload_ints(const Ctx& c, const std::vector<std::int32_t>& values) {
 }
 
 }  // namespace
-
-std::string_view default_tokenizer(std::int64_t vocabulary) {
-  if (vocabulary == 65536) return "world";
-  if (vocabulary == 50277 || vocabulary == 50304) return "neox";
-  if (vocabulary == 256) return "bytes";
-  return "";
-}
 
 /// State tensors of all slots: (slots, …) for each layer and entry. Grows by doubling; slots keep
 /// their numbers.
@@ -113,8 +101,8 @@ Engine::Engine(std::unique_ptr<Backend> backend, LoadedModel model, const Engine
   if (options.chunk_rows < 1)
     fail(Code::kInvalidArgument, "chunk_rows must be at least 1, not {}", options.chunk_rows);
   const Dims& d = model_.model->dims();
-  tokenizer_ =
-      options.tokenizer.empty() ? tokenizer_for(d.V) : tokenizer_by_name(options.tokenizer);
+  tokenizer_ = options.tokenizer.empty() ? Tokenizer::default_for(*model_.model)
+                                         : tokenizer_by_name(options.tokenizer);
   if (tokenizer_ != nullptr && tokenizer_->vocab_size() > d.V) {
     throw Error(Code::kMismatch,
                 fmt::format("the vocabulary '{}' does not fit the model", tokenizer_->name()),

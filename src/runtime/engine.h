@@ -25,10 +25,6 @@ namespace prwkv {
 
 class Session;
 
-/// The vocabulary that a model of so many entries has: "world" for 65,536, "neox" for the Pile's
-/// 50,277 (or padded 50,304), "bytes" for 256; empty if unknown.
-[[nodiscard]] std::string_view default_tokenizer(std::int64_t vocabulary);
-
 struct EngineOptions {
   BackendOptions backend;
   LoadOptions load;

@@ -40,7 +40,8 @@ std::vector<double> values(const State& s, std::size_t t) {
   return v;
 }
 
-State state7(std::vector<float> shift, std::vector<float> wkv, std::uint64_t tokens_seen = 5) {
+State state7(const std::vector<float>& shift, const std::vector<float>& wkv,
+             std::uint64_t tokens_seen = 5) {
   State s;
   s.header = {"7", 1, 2, 0x0123456789abcdef};
   s.tensors = {tensor("blocks.0.att_shift", shift), tensor("blocks.0.wkv", wkv)};
@@ -48,7 +49,8 @@ State state7(std::vector<float> shift, std::vector<float> wkv, std::uint64_t tok
   return s;
 }
 
-State state4(std::vector<float> aa, std::vector<float> bb, std::vector<float> pp) {
+State state4(const std::vector<float>& aa, const std::vector<float>& bb,
+             const std::vector<float>& pp) {
   State s;
   s.header = {"4", 1, 2, 1};
   s.tensors = {tensor("blocks.0.att_shift", std::vector<float>(aa.size(), 1)),
@@ -186,7 +188,7 @@ TEST_F(StateFiles, RefuseOtherFilesByName) {
   const std::string message = error_of([] { read(testing::valid_safetensors()); });
   EXPECT_THAT(message, HasSubstr("bad: is not a state file"));
   EXPECT_THAT(error_of([] { read(testing::to_bytes("some text")); }), HasSubstr("bad: "));
-  EXPECT_THROW(load_state_file(path("missing")), Error);
+  EXPECT_THROW((void)load_state_file(path("missing")), Error);
 }
 
 TEST_F(StateFiles, RefuseALaterVersionByName) {

@@ -44,6 +44,18 @@ class ByteTokenizer final : public Tokenizer {
 
 }  // namespace
 
+std::string_view Tokenizer::default_name(std::int64_t embedding_rows) {
+  if (embedding_rows == kWorldRows) return "world";
+  if (embedding_rows == 50277 || embedding_rows == 50304) return "neox";
+  if (embedding_rows == 256) return "bytes";
+  return "";
+}
+
+std::shared_ptr<const Tokenizer> Tokenizer::default_for(std::int64_t embedding_rows) {
+  const std::string name(default_name(embedding_rows));
+  return name.empty() ? nullptr : tokenizer_by_name(name);
+}
+
 std::string Tokenizer::decode_bytes(const std::vector<std::int32_t>& ids) const {
   std::string bytes;
   for (const std::int32_t id : ids) bytes += token_bytes(id);

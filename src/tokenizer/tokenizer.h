@@ -13,6 +13,18 @@ namespace prwkv {
 /// Immutable after construction and safe to use from several threads.
 class Tokenizer {
  public:
+  /// The embedded vocabulary that models with this many embedding rows were trained with: "world"
+  /// (65,536), "neox" (50,277, or padded to 50,304), "bytes" (256); empty for any other number.
+  [[nodiscard]] static std::string_view default_name(std::int64_t embedding_rows);
+  /// That vocabulary; null for any other number: a custom one has to be named.
+  [[nodiscard]] static std::shared_ptr<const Tokenizer> default_for(std::int64_t embedding_rows);
+  /// The same for a model: anything whose dims().V counts the rows of its embedding.
+  template <class Model>
+  requires requires(const Model& model) { model.dims().V; }
+  [[nodiscard]] static std::shared_ptr<const Tokenizer> default_for(const Model& model) {
+    return default_for(model.dims().V);
+  }
+
   virtual ~Tokenizer() = default;
   /// "world", "neox", "bytes", or the file's name for a custom vocabulary.
   [[nodiscard]] virtual std::string_view name() const = 0;

@@ -697,6 +697,24 @@ TEST(TokenizerByName, Names) {
     EXPECT_EQ(tokenizer_by_name(name)->name(), name);
 }
 
+TEST(DefaultTokenizer, IsToldByTheRowsOfTheEmbedding) {
+  EXPECT_EQ(Tokenizer::default_name(65536), "world");
+  EXPECT_EQ(Tokenizer::default_name(50277), "neox");
+  EXPECT_EQ(Tokenizer::default_name(50304), "neox");
+  EXPECT_EQ(Tokenizer::default_for(256)->name(), "bytes");
+  EXPECT_EQ(Tokenizer::default_for(1000), nullptr);
+}
+
+TEST(DefaultTokenizer, OfAModel) {
+  struct Model {
+    struct Dims {
+      std::int64_t V;
+    };
+    [[nodiscard]] Dims dims() const { return {65536}; }
+  };
+  EXPECT_EQ(Tokenizer::default_for(Model{})->vocab_size(), 65536);
+}
+
 struct StreamCase {
   const char* name;
   std::vector<std::string> pushed, returned;

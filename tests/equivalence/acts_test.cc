@@ -18,7 +18,8 @@ constexpr NamedAct kActs[] = {
     {"neg_exp", Act::kNegExp}, {"exp_neg_exp", Act::kExpNegExp}, {"decay7", Act::kDecay7},
 };
 
-/// 200,000 arguments over all magnitudes, the neighbourhoods of the points where a formula changes, and the extremes.
+/// 200,000 arguments over all magnitudes, the neighbourhoods of the points where a formula changes,
+/// and the extremes.
 std::vector<float> arguments() {
   std::vector<float> z;
   for (int i = -100'000; i <= 100'000; ++i) z.push_back(static_cast<float>(i) * 0.0011f);  // ±110

@@ -1,4 +1,5 @@
-/// What every backend promises beyond its results: nothing is borrowed silently, nothing happens too early.
+/// What every backend promises beyond its results: nothing is borrowed silently, nothing happens
+/// too early.
 #include "support/backends.h"
 
 #include <gmock/gmock.h>
@@ -15,8 +16,8 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// The class that defines the member function which `&Derived::op` names: &CpuBackend::op is a pointer to a member of
-/// RefBackend if CpuBackend has none of its own.
+/// The class that defines the member function which `&Derived::op` names: &CpuBackend::op is a
+/// pointer to a member of RefBackend if CpuBackend has none of its own.
 template <class Class, class Args>
 Class owner(void (Class::*)(const Args&));
 

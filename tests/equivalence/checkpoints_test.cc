@@ -1,5 +1,5 @@
-/// Real checkpoints of the rwkv.cpp project (tiny, trained, public) against the logits that other programs computed from
-/// them. They are not part of this repository.
+/// Real checkpoints of the rwkv.cpp project (tiny, trained, public) against the logits that other
+/// programs computed from them. They are not part of this repository.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -25,6 +25,9 @@ struct Checkpoint {
   double groupnorm_eps;        // with which they were made; 0: generation 4 has none
   const char* long_text = "";  // key in long_text_logits.json; only for files in f32
 };
+
+/// The name of the case in listings; the default prints addresses.
+void PrintTo(const Checkpoint& c, std::ostream* out) { *out << c.name; }
 
 constexpr double kFp32 = 2e-5, kFp32Of7 = 1e-5, kFp16 = 5e-3;
 constexpr Checkpoint kCheckpoints[] = {
@@ -86,7 +89,8 @@ TEST_P(RealCheckpoint, GivesTheLogitsOfRwkvCpp) {
   }
 }
 
-// The file has seven decimals. In f32 61 tokens of a model that was never made for it differ by this much at most.
+// The file has seven decimals. In f32 61 tokens of a model that was never made for it differ by
+// this much at most.
 constexpr double kSevenDecimals = 1e-6, kF32LongText = 1e-3;
 
 /// Computed from the FP32 files only.

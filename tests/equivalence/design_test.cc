@@ -1,4 +1,5 @@
-/// Proofs that the design carries what is to come: captured GPU steps, models larger than memory, probes.
+/// Proofs that the design carries what is to come: captured GPU steps, models larger than memory,
+/// probes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -104,8 +105,8 @@ TEST_P(Design, AnObserverSeesEveryResult) {
 
 // ---- Models larger than memory: weights can be touched only between acquire and release.
 
-/// Moves the weights of every layer into memory of its own and makes it inaccessible, except for the layer that is in use
-/// and the one that was asked for next.
+/// Moves the weights of every layer into memory of its own and makes it inaccessible, except for
+/// the layer that is in use and the one that was asked for next.
 class TwoLayersAtATime final : public LayerSource {
  public:
   explicit TwoLayersAtATime(LoadedModel& model) {

@@ -1,5 +1,6 @@
-/// One tiny model of each generation against logits that an independent program computed in double precision, on every
-/// backend and in both modes; and every way to cut the tokens against each other.
+/// One tiny model of each generation against logits that an independent program computed in double
+/// precision, on every backend and in both modes; and every way to cut the tokens against each
+/// other.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -9,8 +10,9 @@
 namespace prwkv::test {
 namespace {
 
-// Shares of the standard deviation of the logits. Measured over all models: f64 9e-15 (two programs that add in different
-// orders), f32 reference 1.2e-6, CPU 7.6e-6 (5.0, whose heads of 8 channels are normalised by a small variance).
+// Shares of the standard deviation of the logits. Measured over all models: f64 9e-15 (two programs
+// that add in different orders), f32 reference 1.2e-6, CPU 7.6e-6 (5.0, whose heads of 8 channels
+// are normalised by a small variance).
 constexpr double kF64Tolerance = 5e-14;
 constexpr double kF32Tolerance = 2e-5;
 

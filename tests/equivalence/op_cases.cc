@@ -49,8 +49,9 @@ void make_absolute(const Tensor& t) {
   }
 }
 
-/// What the operation yields in exact arithmetic when every operand is replaced by its magnitude. For results that are
-/// sums of products this is Σ|terms|, to which rounding errors are proportional.
+/// What the operation yields in exact arithmetic when every operand is replaced by its magnitude.
+/// For results that are sums of products this is Σ|terms|, to which rounding errors are
+/// proportional.
 template <class Args>
 Doubles of_magnitudes(const Args& args, const Tensor& wanted) {
   RefBackend exact(DType::kF64);
@@ -78,8 +79,8 @@ std::function<Doubles()> rounded(const Args& args, const Tensor& wanted, double 
   };
 }
 
-/// Roundings on the way of one term of a sum of n products: vectors of at least 8 lanes, a product that is rounded where
-/// there is no fused multiply-add, and the tree that adds the lanes.
+/// Roundings on the way of one term of a sum of n products: vectors of at least 8 lanes, a product
+/// that is rounded where there is no fused multiply-add, and the tree that adds the lanes.
 double roundings_of_sum(std::int64_t n) { return static_cast<double>((n + 7) / 8) + 1 + 4; }
 
 /// Error of act(z) when z itself is off by `dz`.
@@ -189,8 +190,9 @@ struct NormShape {
   double mean = 0, spread = 1;
 };
 
-/// Error of normal ⊙ w + b for the groups of N channels of x: a sum for the mean, one for the variance, a square root,
-/// a division and a handful of roundings, each carried through to the result.
+/// Error of normal ⊙ w + b for the groups of N channels of x: a sum for the mean, one for the
+/// variance, a square root, a division and a handful of roundings, each carried through to the
+/// result.
 Doubles norm_bound(const Tensor& x, const Tensor& w, const Tensor& b, std::int64_t N, double eps) {
   const Doubles X = values(x), W = values(w), B = values(b);
   Doubles bound(X.size());
@@ -560,7 +562,8 @@ Cases token_shift_of(const std::vector<ShiftShape>& shapes, std::int64_t cut) {
         }
         for (int i = 0; i < n; ++i) {
           const Tensor mu = a.mu[static_cast<std::size_t>(i)];
-          // Five roundings at most (1 − μ, two products, a difference, a sum) of terms no larger than this.
+          // Five roundings at most (1 − μ, two products, a difference, a sum) of terms no larger
+          // than this.
           const auto bound = [=, keep = d] {
             const Doubles before = shifted(a.x, a.state, a.seqs);
             Doubles b(before.size());
@@ -718,7 +721,8 @@ Cases add_of(bool rows) {
       1, rows);
 }
 Cases lerp_of(bool rows) {
-  // With every operand at its magnitude the result would be a − a m + b m; m ≥ 0 here, and 2 |a| covers the difference.
+  // With every operand at its magnitude the result would be a − a m + b m; m ≥ 0 here, and 2 |a|
+  // covers the difference.
   Cases cases;
   for (const auto& [T, C] : {std::pair<std::int64_t, std::int64_t>{1, 1},
                              {1, 63},
@@ -799,8 +803,9 @@ Cases wkv4_of(const std::vector<Wkv4Shape>& shapes, std::int64_t cut) {
     a.aa = d->fill(slots,
                    [&](std::int64_t i) { return ref::load(a.bb, i) * d->random.uniform(-1, 1); });
     a.pp = s.fresh ? d->fill(slots, [](std::int64_t) { return -1e38; }) : d->uniform(slots, -2, 2);
-    // Each step multiplies weights by e^x with |x| ≤ P rounded to 2 u P, two exponentials of kExpUlps, and three more
-    // roundings; a quotient of two sums of such weights moves at most twice as much as a weight.
+    // Each step multiplies weights by e^x with |x| ≤ P rounded to 2 u P, two exponentials of
+    // kExpUlps, and three more roundings; a quotient of two sums of such weights moves at most
+    // twice as much as a weight.
     const auto relative = [=, keep = d] {
       const double P = largest(a.k) + largest(a.u) + largest(a.w) + (s.fresh ? 0 : largest(a.pp));
       return (longest(a.seqs) + 1) * (4 * kU * P + 8 * kU + 4 * kU);
@@ -881,7 +886,8 @@ Cases wkv6_of(const std::vector<RecurrentShape>& shapes, std::int64_t cut) {
 Cases wkv6_cases() { return wkv6_of(recurrent_shapes(), 0); }
 Cases wkv6_rows() { return wkv6_of({{"rows", {kManyRows}, 2, 20}}, kManyRows); }
 
-/// ‖diag(w) + α βᵀ‖₂ for one head and token, by power iteration; 1 % is added for what has not converged.
+/// ‖diag(w) + α βᵀ‖₂ for one head and token, by power iteration; 1 % is added for what has not
+/// converged.
 double step_norm(std::int64_t N, const double* w, const double* alpha, const double* beta) {
   Doubles x(static_cast<std::size_t>(N), 1 / std::sqrt(static_cast<double>(N))), y(x.size());
   double norm = 0;
@@ -907,8 +913,9 @@ struct Wkv7Bounds {
   Doubles y, state;
 };
 
-/// Errors of a row of the state follow e ← ‖A_t‖₂ e + (what this step rounds), since a row moves by s ← s A_t + v k.
-/// With |·| in place of the operator norm the bound would grow as 2^T and say nothing.
+/// Errors of a row of the state follow e ← ‖A_t‖₂ e + (what this step rounds), since a row moves by
+/// s ← s A_t + v k. With |·| in place of the operator norm the bound would grow as 2^T and say
+/// nothing.
 Wkv7Bounds wkv7_bounds(const Wkv7Args& a) {
   const std::int64_t H = a.state.dim(1), N = a.state.dim(2), A = H * N;
   const auto n = static_cast<std::size_t>(N);
@@ -1093,7 +1100,8 @@ Cases cross_entropy_cases() {
     std::vector<std::int64_t> targets;
     for (std::int64_t t = 0; t < T; ++t) targets.push_back(t == 0 ? V - 1 : d->random.below(V));
     const CrossEntropyArgs a{d->output({1}), d->uniform({T, V}, -spread, spread), d->ints(targets)};
-    // z − max is rounded once, e^· has its own error, the rest is done in double and rounded at the end.
+    // z − max is rounded once, e^· has its own error, the rest is done in double and rounded at the
+    // end.
     const double loss_size = 2 * spread + std::log(static_cast<double>(V));
     cases.push_back(
         make_case("cross_entropy", name, d, a,

@@ -1,4 +1,5 @@
-/// Every operation on every backend against the reference in double precision, over a table of awkward cases.
+/// Every operation on every backend against the reference in double precision, over a table of
+/// awkward cases.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,8 +27,8 @@ class OpTable : public testing::TestWithParam<Param> {
   static bool is_cpu() { return std::get<1>(GetParam()).starts_with("cpu"); }
 };
 
-/// |got − exact| as a share of its bound; a failure of the test if it is more than 1, or if one is not a number where
-/// the other is.
+/// |got − exact| as a share of its bound; a failure of the test if it is more than 1, or if one is
+/// not a number where the other is.
 double compare(const std::vector<double>& got, const std::vector<double>& exact,
                const std::vector<double>& bound) {
   double worst = 0;

@@ -1,5 +1,5 @@
-/// What a program may rely on in Engine and Session: who may do what at the same time, what survives errors, and that
-/// going on after a stop is the same as never having stopped.
+/// What a program may rely on in Engine and Session: who may do what at the same time, what
+/// survives errors, and that going on after a stop is the same as never having stopped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,7 +16,8 @@ namespace {
 using testing::ElementsAreArray;
 using testing::HasSubstr;
 
-// 256 vocabulary entries: the tokenizer is bytes, so random weights generate unfinished characters all the time.
+// 256 vocabulary entries: the tokenizer is bytes, so random weights generate unfinished characters
+// all the time.
 const char* const kShape = "rwkv7:L3,C64,V256,N16,w8,a12,v4,g20";
 
 std::vector<float> logits_of(const Session& s) { return {s.logits().begin(), s.logits().end()}; }
@@ -338,7 +339,8 @@ TEST_P(Sessions, AFileGoesOnAsIfNothingHadHappened) {
   Session s = e->session();
   s.set_sampler(Sampler({.temperature = 1.2, .top_p = 0.99, .top_k = 200, .seed = 77}));
   s.feed(prompt());
-  // Stop inside a character: the byte that was generated last starts one, so that it has no text yet.
+  // Stop inside a character: the byte that was generated last starts one, so that it has no text
+  // yet.
   std::string before;
   int steps = 0;
   const Generated stopped =
@@ -395,7 +397,8 @@ TEST_P(Sessions, OfOneEngineMayRunInSeveralThreads) {
     std::vector<std::int32_t> ids;
     std::vector<float> logits;
   };
-  // Feeds, forks, generates and makes new sessions, so that the pool of slots grows under the others.
+  // Feeds, forks, generates and makes new sessions, so that the pool of slots grows under the
+  // others.
   const auto life = [](Engine& on, std::uint64_t seed) {
     Session s = on.session();
     s.set_sampler(Sampler({.temperature = 1, .top_p = 0.9, .seed = seed}));

@@ -1,5 +1,5 @@
-/// The backward pass: each operation alone, and a whole two-layer RWKV-4 through the tape, against central differences of
-/// the reference in double precision.
+/// The backward pass: each operation alone, and a whole two-layer RWKV-4 through the tape, against
+/// central differences of the reference in double precision.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,8 @@
 namespace prwkv::test {
 namespace {
 
-// Central differences with step h are off by h² f‴/6 and ε |f| / h: with h = 1e-5 and everything of size 1 about 1e-10.
+// Central differences with step h are off by h² f‴/6 and ε |f| / h: with h = 1e-5 and everything of
+// size 1 about 1e-10.
 constexpr double kStep = 1e-5;
 // Of the largest element of a gradient. Measured: below 2e-9.
 constexpr double kTolerance = 1e-6;
@@ -93,6 +94,9 @@ struct OpGradient {
   std::vector<Leaf> leaves;
   std::function<Tensor(Ctx&, Pool&, const std::vector<Tensor>&)> expression;
 };
+
+/// The name of the case in listings; the default prints addresses.
+void PrintTo(const OpGradient& g, std::ostream* out) { *out << g.name; }
 
 Tensor no_state(Pool& pool, const Shape& shape, double value = 0) {
   return pool.make(shape, std::vector<double>(static_cast<std::size_t>(shape.numel()), value));
@@ -205,7 +209,8 @@ TEST_P(OpGradients, MatchCentralDifferences) {
     std::vector<double> expected;
     for (std::size_t i = 0; i < values[l].size(); ++i) {
       const auto at = [&](double value) {
-        // Operations may work in place on what they are handed without a tape: every leaf is written anew.
+        // Operations may work in place on what they are handed without a tape: every leaf is
+        // written anew.
         for (std::size_t k = 0; k < leaves.size(); ++k) backend.upload(leaves[k], values[k].data());
         leaves[l].as<double>()[i] = value;
         return sum();
@@ -286,7 +291,8 @@ TEST(Wkv4Backward, EqualsTheIndependentProgram) {
 
 // ---- A whole model
 
-/// Gives every parameter of a model f64 memory and random values, so that steps of finite differences are exact.
+/// Gives every parameter of a model f64 memory and random values, so that steps of finite
+/// differences are exact.
 class F64Weights final : public ParamVisitor {
  public:
   explicit F64Weights(Backend& backend) : backend_(backend), pool_(backend) {}
@@ -317,7 +323,8 @@ class F64Weights final : public ParamVisitor {
   Pool pool_;
 };
 
-/// A model, a batch of two sequences of unequal length behind a state that is not empty, and the loss over all rows.
+/// A model, a batch of two sequences of unequal length behind a state that is not empty, and the
+/// loss over all rows.
 class Training {
  public:
   Training(Backend& backend, const std::string& shape)

@@ -29,7 +29,8 @@ MadeBackend make_backend_under_test(const std::string& name, int threads) {
   try {
     return {make_backend({.name = "cpu", .threads = threads, .isa = isa}), {}};
   } catch (const Error& e) {
-    // Another processor family has other instruction sets; a broken scalar backend is no reason to skip.
+    // Another processor family has other instruction sets; a broken scalar backend is no reason to
+    // skip.
     if (isa == "scalar") throw;
     return {nullptr, e.what()};
   }

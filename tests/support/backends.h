@@ -14,7 +14,8 @@ const std::vector<std::string>& f32_backends();
 /// Those of them that are the CPU backend.
 const std::vector<std::string>& cpu_backends();
 
-/// Also "ref_f64" and "fake_f64". The backend is absent where this machine cannot run it, and `reason` says why.
+/// Also "ref_f64" and "fake_f64". The backend is absent where this machine cannot run it, and
+/// `reason` says why.
 struct MadeBackend {
   std::unique_ptr<Backend> backend;
   std::string reason;

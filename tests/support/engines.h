@@ -13,7 +13,8 @@ namespace prwkv::test {
 
 using Tokens = std::vector<std::int32_t>;
 
-/// A tiny model of tests/golden with the logits that an independent program computed in double precision.
+/// A tiny model of tests/golden with the logits that an independent program computed in double
+/// precision.
 struct Golden {
   std::string name, generation, path;
   Tokens tokens;

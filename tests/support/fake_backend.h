@@ -1,7 +1,9 @@
-/// A device that is none: it behaves like a GPU so that every mistake a GPU would punish shows on any machine.
+/// A device that is none: it behaves like a GPU so that every mistake a GPU would punish shows on
+/// any machine.
 ///
-/// Its memory can be touched only while its kernels run (everything else is a segmentation fault), it cannot read host
-/// memory, and whatever is asked of it waits in a queue until sync() or download(). Results are the reference's.
+/// Its memory can be touched only while its kernels run (everything else is a segmentation fault),
+/// it cannot read host memory, and whatever is asked of it waits in a queue until sync() or
+/// download(). Results are the reference's.
 #pragma once
 
 #include <functional>

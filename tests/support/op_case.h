@@ -23,8 +23,9 @@
 
 namespace prwkv::test {
 
-/// Host memory of a case. Activations and parameter vectors are kF64 here, with values that f32 represents exactly, and
-/// become the backend's own type where they are placed; weights keep theirs.
+/// Host memory of a case. Activations and parameter vectors are kF64 here, with values that f32
+/// represents exactly, and become the backend's own type where they are placed; weights keep
+/// theirs.
 class CaseData {
  public:
   explicit CaseData(std::string_view name) : random(name) {}
@@ -63,7 +64,8 @@ class CaseData {
     }
     return t;
   }
-  /// Sequences of these lengths in the slots 1, 4, 7 … of a pool with room for one more than is needed.
+  /// Sequences of these lengths in the slots 1, 4, 7 … of a pool with room for one more than is
+  /// needed.
   Seqs seqs(const std::vector<std::int64_t>& lengths) {
     std::vector<std::int64_t> begin = {0}, slot;
     for (std::size_t s = 0; s < lengths.size(); ++s) {
@@ -88,8 +90,8 @@ class CaseData {
   std::deque<std::vector<double>> blocks_;
 };
 
-/// The arguments of a case in a backend's memory, each tensor between two guards that nothing may touch. Tensors that
-/// share memory in the case share it here.
+/// The arguments of a case in a backend's memory, each tensor between two guards that nothing may
+/// touch. Tensors that share memory in the case share it here.
 template <class Args>
 class Placed {
  public:
@@ -197,8 +199,8 @@ struct OpCase {
   std::string op, name;
   std::vector<std::string> written;  // names of the tensors that the operation writes
   std::function<Values(Backend&)> run;
-  /// Cuts all rows into calls of at most `rows` rows, one after the other, state carried from call to call.
-  /// Absent for operations without rows.
+  /// Cuts all rows into calls of at most `rows` rows, one after the other, state carried from call
+  /// to call. Absent for operations without rows.
   std::function<Values(Backend&, std::int64_t rows)> run_cut;
   /// Largest allowed |f32 result − exact result| of each value, derived from the inputs.
   std::function<Values()> bounds;
@@ -210,8 +212,8 @@ struct Written {
   std::function<std::vector<double>()> bound;
 };
 
-/// The rows [begin, begin + count) of a call of `T` rows: every tensor whose first dimension is T is cut. `tables` keeps
-/// the memory of a shorter Seqs.
+/// The rows [begin, begin + count) of a call of `T` rows: every tensor whose first dimension is T
+/// is cut. `tables` keeps the memory of a shorter Seqs.
 template <class Args>
 Args rows_of(Backend& backend, Args args, std::int64_t T, std::int64_t begin, std::int64_t count,
              std::vector<Buffer>& tables) {

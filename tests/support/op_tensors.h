@@ -1,5 +1,5 @@
-/// The tensors inside the arguments of every kernel, as a list: checked, moved and cut by tests that do not care which
-/// operation they look at. Absent tensors are left out.
+/// The tensors inside the arguments of every kernel, as a list: checked, moved and cut by tests
+/// that do not care which operation they look at. Absent tensors are left out.
 #pragma once
 
 #include <vector>

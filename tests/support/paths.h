@@ -12,8 +12,8 @@ inline std::string repository_file(const std::string& relative) {
   return std::string(PRWKV_SOURCE_DIR) + "/" + relative;
 }
 
-/// A file of the reference material, found at $PRWKV_SHARED or ../shared; empty if it is not there. Tests that need it
-/// skip themselves and say so.
+/// A file of the reference material, found at $PRWKV_SHARED or ../shared; empty if it is not there.
+/// Tests that need it skip themselves and say so.
 inline std::optional<std::string> shared_file(const std::string& relative) {
   const char* folder = std::getenv("PRWKV_SHARED");
   const std::string path =

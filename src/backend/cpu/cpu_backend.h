@@ -13,9 +13,9 @@ struct MachineLimits {
   double flops_per_s = 0;       ///< f32 multiply-adds in registers, all threads, 2 flops each
 };
 
-/// Derived from the reference so that a new operation runs before it is fast; a test demands that
-/// nothing is inherited. Training is refused, not run on reference kernels: those are for checking,
-/// not for use.
+/// Memory and transfers are the reference's (both live in the host's memory); every kernel is
+/// overridden, and a test demands it. Training is refused by name, not run on the reference's kernels:
+/// those are for checking, not for use.
 class CpuBackend : public RefBackend {
  public:
   explicit CpuBackend(const cpu::KernelTable& kernels, int threads)

@@ -1,5 +1,5 @@
-/// Element-wise functions on vectors, accurate to about 3 units in the last place of f32; NaN in,
-/// NaN out.
+/// Element-wise functions on vectors, accurate to a few units in the last place of f32 (measured:
+/// exp 1.2, tanh 1.1, sigmoid 2.7, silu 3.1; docs/numerics.md); NaN in, NaN out.
 #pragma once
 
 #include "backend/op_args.h"
