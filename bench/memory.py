@@ -19,8 +19,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PRWKV = os.environ.get("PRWKV_BIN", str(ROOT / "build/release/prwkv"))
-SMALL = "L4,C256,F896,V65536,N64"
-GENERATIONS = ["rwkv4", "rwkv4a", "rwkv5.0", "rwkv5.1", "rwkv5.2", "rwkv6", "rwkv7"]
+SMALL = "L4,C256,F896,V65536"
+GENERATIONS = ["rwkv4", "rwkv4a", "rwkv5.0", "rwkv5.1", "rwkv5.2", "rwkv6", "rwkv7"]  # heads of 64 where there are heads
 
 
 def run(arguments: list[str]) -> tuple[int, float, float]:

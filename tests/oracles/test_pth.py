@@ -84,7 +84,7 @@ def awkward() -> dict[str, torch.Tensor]:
         "extremes": torch.tensor([largest, -largest, tiny, tiny / 8, 0.0]),
         "one_value": torch.tensor([3.25]),
         "rank_4": torch.randn(2, 1, 3, 2, generator=generator),
-        "größe": torch.ones(2),
+        "a name, with spaces": torch.ones(2),
         "a name with spaces": torch.zeros(1, 1, 5),
     }
 
