@@ -212,7 +212,8 @@ class BpeLoader {
                      std::string_view path) const {
     for (const char* key : keys) {
       const Json* value = find(object, key);
-      if (value == nullptr || *value == "") continue;
+      const auto* text = value == nullptr ? nullptr : value->get_ptr<const std::string*>();
+      if (value == nullptr || (text != nullptr && text->empty())) continue;
       unsupported(fmt::format("{}{}", path, key), "null", shown(*value));
     }
   }
@@ -425,6 +426,7 @@ class BpeLoader {
 
   Splitter splitter(const std::vector<std::pair<std::string, std::int32_t>>& tokens) const {
     std::vector<ByteTrie::Entry> entries;
+    entries.reserve(tokens.size());
     for (const auto& [text, id] : tokens) entries.push_back({text, id});
     return {entries, where_};
   }
