@@ -11,16 +11,14 @@
 namespace prwkv {
 namespace {
 
-/// N of "rwkv6.rescale_every_n_layers" and the like; 0 if the file does not say.
+/// N of "rwkv6.rescale_every_n_layers"; 0 if the file does not say.
 std::int64_t rescale_every(const Reader& reader) {
-  for (const auto& [key, value] : reader.metadata()) {
-    if (!key.ends_with(".rescale_every_n_layers")) continue;
-    std::int64_t n = 0;
-    const auto [p, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-    if (error == std::errc{} && p == value.data() + value.size() && n >= 0) return n;
-    throw Error(Code::kFormat,
-                fmt::format("{}: '{}' is no number of layers", reader.file().path(), key),
-                {.found = in_quotes(value)});
+  for (const NamedValue& v : reader.values()) {
+    if (!v.key.ends_with(".rescale_every_n_layers")) continue;
+    const auto n = v.value.integer();
+    if (n && *n >= 0) return *n;
+    throw Error(Code::kFormat, fmt::format("{}: '{}' is no number of layers", reader.path(), v.key),
+                {.found = in_quotes(v.value.str())});
   }
   return 0;
 }

@@ -20,7 +20,7 @@ class Checkpoint {
 
   [[nodiscard]] const Reader& reader() const { return *reader_; }
   [[nodiscard]] const Naming& naming() const { return *naming_; }
-  [[nodiscard]] const std::string& path() const { return reader_->file().path(); }
+  [[nodiscard]] const std::string& path() const { return reader_->path(); }
   /// The tensor in BlinkDL's layout; nullptr if there is none.
   [[nodiscard]] const Source* find(std::string_view blinkdl_name) const;
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }

@@ -108,7 +108,7 @@ class Binder final : public ParamVisitor {
     }
     t = arena_.make(p.shape, dtype);
     upload(t, wanted, as_stored);
-    file_.reader().file().done_with(s.bytes);  // its pages are not needed again
+    file_.reader().done_with(s.bytes);  // its pages are not needed again
   }
 
   // Some rows at a time, so that a conversion never holds a matrix twice.
