@@ -9,20 +9,11 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "quant/blocks.h"
 #include "tensor/half.h"
 
 namespace prwkv {
 namespace {
-
-void put(DType dtype, std::byte* p, double value) {
-  const auto write = [p](auto v) { std::memcpy(p, &v, sizeof v); };
-  switch (dtype) {
-    case DType::kF64: return write(value);
-    case DType::kF32: return write(static_cast<float>(value));
-    case DType::kF16: return write(to_f16(static_cast<float>(value)));
-    default: return write(to_bf16(static_cast<float>(value)));
-  }
-}
 
 std::vector<std::int64_t> sizes_of(const Shape& s) {
   return {s.dims.begin(), s.dims.begin() + s.rank};
@@ -40,7 +31,11 @@ class Binder final : public ParamVisitor {
   Binder(const Checkpoint& file, Backend& backend, Arena& arena, const LoadOptions& options)
       : file_(file), backend_(backend), arena_(arena), options_(options) {}
 
-  void visit(const Param& p, Tensor& t) override {
+  void visit(const Param& p, Tensor& t) override { bind_vector(p, source_of(p), t); }
+  void visit_matrix(const Param& p, Matrix& m) override { bind_matrix(p, source_of(p), m); }
+
+ private:
+  const Source& source_of(const Param& p) const {
     const Source* s = file_.find(p.name);
     if (s == nullptr) {
       throw Error(Code::kFormat, fmt::format("{}: tensor '{}' is missing", file_.path(), p.name),
@@ -48,26 +43,25 @@ class Binder final : public ParamVisitor {
                    .found = "no tensor of that name",
                    .hint = "is this checkpoint complete?"});
     }
-    if (!is_float(s->dtype)) {
+    if (!is_float(s->dtype) && !is_block(s->dtype)) {
       throw Error(Code::kFormat,
                   fmt::format("{}: tensor '{}' has the wrong type", file_.path(), p.name),
-                  {.expected = "f16, bf16, f32 or f64", .found = std::string(name_of(s->dtype))});
+                  {.expected = "f16, bf16, f32, f64 or a block type",
+                   .found = std::string(name_of(s->dtype))});
     }
-    if (p.stored == Stored::kVector)
-      bind_vector(p, *s, t);
-    else
-      bind_matrix(p, *s, t);
+    return *s;
   }
 
- private:
   [[noreturn]] void wrong_shape(const Param& p, const Source& s,
                                 const std::vector<std::int64_t>& expected) const {
     std::vector<std::int64_t> swapped = s.shape();
     if (swapped.size() >= 2) std::swap(swapped.end()[-1], swapped.end()[-2]);
+    std::string found = file_.reader().find(s.name)->shape_str();
+    if (s.name != p.name) found += fmt::format(" in '{}'", s.name);
     throw Error(Code::kFormat,
                 fmt::format("{}: tensor '{}' has the wrong shape", file_.path(), p.name),
                 {.expected = fmt::format("({})", fmt::join(expected, ", ")),
-                 .found = file_.reader().find(s.name)->shape_str(),
+                 .found = found,
                  .hint = swapped == expected ? "it looks transposed"
                                              : "is this checkpoint complete, and of one model?"});
   }
@@ -79,58 +73,63 @@ class Binder final : public ParamVisitor {
     const auto found = without_ones(s.shape());
     if (found != without_ones(expected) && found != std::vector{p.shape.numel()})
       wrong_shape(p, s, expected);
-    const DType dtype = backend_.activation_dtype();
-    const std::size_t size = info(dtype).block_bytes;
-    std::vector<double> values(static_cast<std::size_t>(p.shape.numel()));
-    SourceReader(s).read(0, values);
-    staging_.resize(values.size() * size);
-    for (std::size_t i = 0; i < values.size(); ++i)
-      put(dtype, staging_.data() + i * size, values[i]);
-    t = arena_.make({p.shape.numel()}, dtype);
-    backend_.upload(t, staging_.data());
+    t = arena_.make({p.shape.numel()}, backend_.activation_dtype());
+    const auto upload = [&](auto values) {
+      SourceReader(s).read(0, values);
+      backend_.upload(t, values.data());
+    };
+    const auto n = static_cast<std::size_t>(p.shape.numel());
+    if (t.dtype == DType::kF64)
+      upload(std::vector<double>(n));
+    else
+      upload(std::vector<float>(n));
   }
 
-  void bind_matrix(const Param& p, const Source& s, Tensor& t) {
+  void bind_matrix(const Param& p, const Source& s, Matrix& m) {
     auto expected = sizes_of(p.shape);
     if (p.stored == Stored::kTransposed) std::swap(expected.end()[-1], expected.end()[-2]);
     if (s.shape() != expected) wrong_shape(p, s, expected);
-    const Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
-    // Kernels know f32, f16 and bf16.
-    const DType dtype = options_.dtype.value_or(
-        s.dtype == DType::kF64 && backend_.activation_dtype() != DType::kF64 ? DType::kF32
-                                                                             : s.dtype);
-    const bool as_stored = wanted.is_raw() && dtype == s.dtype;
-    if (as_stored && wanted.is_dense() && backend_.reads_host_memory()) {
-      t.shape = p.shape;
-      t.dtype = dtype;
-      t.data = const_cast<std::byte*>(wanted.dense_bytes().data());  // kernels only read weights
+    Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
+    m.scale = std::exchange(wanted.scale, 1.0F);  // kernels multiply results, not weights
+    const DType dtype = options_.dtype.value_or(kept(wanted));
+    if (dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
+      m.weight.shape = p.shape;
+      m.weight.dtype = dtype;
+      m.weight.data = const_cast<std::byte*>(wanted.dense_bytes().data());  // only read
       return;
     }
-    t = arena_.make(p.shape, dtype);
-    upload(t, wanted, as_stored);
+    m.weight = arena_.make(p.shape, dtype);
+    upload(m.weight, wanted);
     file_.reader().done_with(s.bytes);  // its pages are not needed again
   }
 
+  /// The type in which a matrix is kept if nothing else is asked for. Kernels know f32, f16, bf16 and
+  /// blocks, which only make sense along the rows that were stored.
+  DType kept(const Source& s) const {
+    const bool narrows = s.dtype == DType::kF64 && backend_.activation_dtype() != DType::kF64;
+    return narrows || (is_block(s.dtype) && !s.is_dense()) ? DType::kF32 : s.dtype;
+  }
+
   // Some rows at a time, so that a conversion never holds a matrix twice.
-  void upload(const Tensor& t, const Source& source, bool as_stored) {
+  void upload(const Tensor& t, const Source& source) {
     constexpr std::int64_t kPiece = std::int64_t{1} << 20;  // elements
     const std::int64_t n = t.dim(-1), rows = t.numel() / std::max<std::int64_t>(n, 1);
     const std::int64_t step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(n, 1));
     const Tensor flat = t.reshaped({rows, n});
     SourceReader reader(source);
+    std::vector<std::byte> staged;
     std::vector<float> values;
     for (std::int64_t r = 0; r < rows; r += step) {
       const Tensor piece = flat.rows(r, std::min(step, rows - r));
-      staging_.resize(piece.bytes());
-      if (as_stored) {
-        reader.copy(r * n, staging_);
+      staged.resize(piece.bytes());
+      if (t.dtype == source.dtype) {
+        reader.copy(r * n, staged);
       } else {
         values.resize(static_cast<std::size_t>(piece.numel()));
         reader.read(r * n, values);
-        for (std::size_t i = 0, size = info(t.dtype).block_bytes; i < values.size(); ++i)
-          put(t.dtype, staging_.data() + i * size, static_cast<double>(values[i]));
+        quant::quantize(t.dtype, values.data(), piece.numel(), staged.data());
       }
-      backend_.upload(piece, staging_.data());
+      backend_.upload(piece, staged.data());
     }
   }
 
@@ -138,7 +137,6 @@ class Binder final : public ParamVisitor {
   Backend& backend_;
   Arena& arena_;
   LoadOptions options_;
-  std::vector<std::byte> staging_;
 };
 
 /// Sizes come from a file: refuse what no model has before anything is allocated for it.
@@ -219,9 +217,8 @@ std::uint64_t fingerprint_of(Model& model, Backend& backend) {
 std::uint64_t fingerprint_of(const Checkpoint& file, const Detected& found, Backend& backend) {
   struct VectorBinder final : ParamVisitor {
     explicit VectorBinder(Binder& all) : binder(all) {}
-    void visit(const Param& p, Tensor& t) override {
-      if (p.stored == Stored::kVector) binder.visit(p, t);
-    }
+    void visit(const Param& p, Tensor& t) override { binder.visit(p, t); }
+    void visit_matrix(const Param&, Matrix&) override {}
     Binder& binder;
   };
   Arena arena(backend);

@@ -3,12 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 #include <utility>
 
 #include "base/error.h"
+#include "quant/blocks.h"
 #include "tensor/half.h"
 
 namespace prwkv {
@@ -63,6 +65,18 @@ void gather(DType dtype, const std::byte* p, std::int64_t stride, std::span<T> o
     case DType::kF16: return gather<f16>(p, stride, out);
     case DType::kBF16: return gather<bf16>(p, stride, out);
     default: fail(Code::kInternal, "{} elements are no weights", name_of(dtype));
+  }
+}
+
+/// Elements [skip, skip + out.size()) of the blocks that begin at `p`.
+template <class T>
+void decode_part(const DTypeInfo& type, const std::byte* p, std::int64_t skip, std::span<T> out) {
+  std::array<float, 256> values;
+  for (std::size_t done = 0; done < out.size(); p += type.block_bytes, skip = 0) {
+    quant::dequantize(type.dtype, p, type.block_size, values.data());
+    const auto n = std::min(static_cast<std::size_t>(type.block_size - skip), out.size() - done);
+    std::copy_n(values.data() + skip, n, out.data() + done);
+    done += n;
   }
 }
 
@@ -212,14 +226,30 @@ void SourceReader::for_each_run(std::int64_t first, std::int64_t count, const Ea
   }
 }
 
+// Elements of a block cannot be picked one by one.
+void SourceReader::decode_if_strided() {
+  const std::int64_t block = info(source_.dtype).block_size;
+  if (block == 1 || (tail_stride_ == 1 && run_ % block == 0)) return;
+  const auto blocks = source_.bytes.size() / info(source_.dtype).block_bytes;
+  decoded_.resize(blocks * static_cast<std::size_t>(block));
+  quant::dequantize(source_.dtype, source_.bytes.data(), std::ssize(decoded_), decoded_.data());
+  source_.dtype = DType::kF32;
+  source_.bytes = std::as_bytes(std::span(decoded_));
+}
+
 template <class T>
 void SourceReader::read_as(std::int64_t first, std::span<T> out) {
-  const std::size_t size = info(source_.dtype).block_bytes;
+  decode_if_strided();
+  const DTypeInfo& type = info(source_.dtype);
   for_each_run(
       first, std::ssize(out), [&](std::int64_t element, std::int64_t done, std::int64_t n) {
-        gather(source_.dtype, source_.bytes.data() + static_cast<std::size_t>(element) * size,
-               tail_stride_,
-               out.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(n)));
+        const auto to = out.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(n));
+        const std::int64_t block = element / type.block_size;
+        const std::byte* p = source_.bytes.data() + row_bytes(type.dtype, block * type.block_size);
+        if (type.block_size == 1)
+          gather(type.dtype, p, tail_stride_, to);
+        else
+          decode_part(type, p, element % type.block_size, to);
       });
   if (source_.is_raw()) return;
   const double scale = source_.scale;

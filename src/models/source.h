@@ -94,6 +94,7 @@ class SourceReader {
   void copy(std::int64_t first, std::span<std::byte> out) const;
 
  private:
+  void decode_if_strided();
   template <class T>
   void read_as(std::int64_t first, std::span<T> out);
   template <class Each>
