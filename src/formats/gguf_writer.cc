@@ -1,42 +1,14 @@
-#include <algorithm>
 #include <array>
-#include <optional>
 
 #include "base/error.h"
 #include "formats/byte_builder.h"
+#include "formats/gguf.h"
 #include "formats/writer.h"
 
 namespace prwkv {
 namespace {
 
 constexpr std::uint32_t kVersion = 3;
-
-enum class GgufType : std::uint32_t {
-  kU32 = 4,
-  kI32 = 5,
-  kF32 = 6,
-  kBool = 7,
-  kString = 8,
-  kArray = 9,
-};
-
-struct TensorType {
-  DType dtype;
-  std::uint32_t number;  ///< ggml's
-};
-constexpr TensorType kTensorTypes[] = {
-    {DType::kF32, 0},     {DType::kF16, 1},     {DType::kQ4_0, 2},  {DType::kQ4_1, 3},
-    {DType::kQ5_0, 6},    {DType::kQ5_1, 7},    {DType::kQ8_0, 8},  {DType::kQ2_K, 10},
-    {DType::kQ3_K, 11},   {DType::kQ4_K, 12},   {DType::kQ5_K, 13}, {DType::kQ6_K, 14},
-    {DType::kIQ4_NL, 20}, {DType::kIQ4_XS, 23}, {DType::kI8, 24},   {DType::kI16, 25},
-    {DType::kI32, 26},    {DType::kI64, 27},    {DType::kF64, 28},  {DType::kBF16, 30},
-};
-
-std::optional<std::uint32_t> gguf_number(DType dtype) {
-  const auto* const found = std::find_if(std::begin(kTensorTypes), std::end(kTensorTypes),
-                                         [&](const TensorType& t) { return t.dtype == dtype; });
-  return found == std::end(kTensorTypes) ? std::nullopt : std::optional(found->number);
-}
 
 /// Writes metadata as `u32 type` and the value.
 class ValueBuilder {
@@ -50,13 +22,13 @@ class ValueBuilder {
   void text(std::string_view text) { out_.put<std::uint64_t>(text.size()).text(text); }
 
  private:
-  static constexpr GgufType type_of(bool) { return GgufType::kBool; }
-  static constexpr GgufType type_of(std::uint32_t) { return GgufType::kU32; }
-  static constexpr GgufType type_of(std::int32_t) { return GgufType::kI32; }
-  static constexpr GgufType type_of(float) { return GgufType::kF32; }
-  static GgufType type_of(const std::string&) { return GgufType::kString; }
+  static constexpr ValueType type_of(bool) { return ValueType::kBool; }
+  static constexpr ValueType type_of(std::uint32_t) { return ValueType::kU32; }
+  static constexpr ValueType type_of(std::int32_t) { return ValueType::kI32; }
+  static constexpr ValueType type_of(float) { return ValueType::kF32; }
+  static ValueType type_of(const std::string&) { return ValueType::kText; }
 
-  void type(GgufType type) { out_.put<std::uint32_t>(static_cast<std::uint32_t>(type)); }
+  void type(ValueType type) { out_.put<std::uint32_t>(static_cast<std::uint32_t>(type)); }
   template <class T>
   void value(const T& value) {
     if constexpr (std::is_same_v<T, std::string>)
@@ -69,9 +41,13 @@ class ValueBuilder {
     type(type_of(single));
     value(single);
   }
+  void typed(const GgufRaw& raw) {
+    type(raw.type);
+    out_.text(raw.bytes);
+  }
   template <class T>
   void typed(const std::vector<T>& list) {
-    type(GgufType::kArray);
+    type(ValueType::kArray);
     type(type_of(T{}));
     out_.put<std::uint64_t>(list.size());
     for (const T& item : list) value(item);

@@ -1,31 +1,14 @@
-#include <algorithm>
 #include <limits>
-#include <optional>
 
 #include "base/error.h"
 #include "formats/byte_builder.h"
+#include "formats/rwkvcpp_bin.h"
 #include "formats/writer.h"
 
 namespace prwkv {
 namespace {
 
 constexpr std::int32_t kPlainVersion = 100, kBlockVersion = 101;
-
-struct DataType {
-  DType dtype;
-  std::int32_t number;  ///< rwkv.cpp's own
-};
-constexpr DataType kDataTypes[] = {
-    {DType::kF32, 0},   {DType::kF16, 1},   {DType::kQ4_0, 2},  {DType::kQ4_1, 3},
-    {DType::kQ5_0, 7},  {DType::kQ5_1, 8},  {DType::kQ8_0, 9},  {DType::kQ2_K, 11},
-    {DType::kQ3_K, 12}, {DType::kQ4_K, 13}, {DType::kQ5_K, 14}, {DType::kQ6_K, 15},
-};
-
-std::optional<std::int32_t> rwkvcpp_number(DType dtype) {
-  const auto* const found = std::find_if(std::begin(kDataTypes), std::end(kDataTypes),
-                                         [&](const DataType& t) { return t.dtype == dtype; });
-  return found == std::end(kDataTypes) ? std::nullopt : std::optional(found->number);
-}
 
 std::int32_t expect_i32(const std::string& path, std::string_view what, std::int64_t n) {
   if (n < 1 || n > std::numeric_limits<std::int32_t>::max())

@@ -19,14 +19,6 @@ Writer::Writer(std::string path, std::vector<TensorSpec> tensors)
           t.check(path_);
           if (!names.insert(t.name).second)
             fail(Code::kInvalidArgument, "{}: tensor name '{}' is taken", path_, t.name);
-          if (is_block(t.dtype) && (t.shape.empty() || !fits(t.dtype, t.shape.back()))) {
-            throw Error(
-                Code::kInvalidArgument,
-                fmt::format("{}: tensor '{}' has rows that blocks do not fit", path_, t.name),
-                {.expected = fmt::format("rows of a multiple of {} elements for {}",
-                                         info(t.dtype).block_size, name_of(t.dtype)),
-                 .found = t.shape_str()});
-          }
           if (!checked_add(total, static_cast<std::int64_t>(t.byte_count()), total)) {
             fail(Code::kInvalidArgument, "{}: the tensors are larger than any file can be", path_);
           }

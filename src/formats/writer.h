@@ -75,10 +75,15 @@ class SafetensorsWriter final : public Writer {
                     const std::map<std::string, std::string>& metadata = {});
 };
 
+/// A value as it stands in another GGUF file, behind its type: FileValue::bytes().
+struct GgufRaw {
+  ValueType type;
+  std::string bytes;
+};
 /// A value that GGUF states in a type of its own.
 using GgufValue =
     std::variant<bool, std::uint32_t, std::int32_t, float, std::string, std::vector<std::int32_t>,
-                 std::vector<float>, std::vector<std::string>>;
+                 std::vector<float>, std::vector<std::string>, GgufRaw>;
 struct GgufEntry {
   std::string key;
   GgufValue value;

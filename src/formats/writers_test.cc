@@ -64,6 +64,12 @@ const std::vector<DType> kBlockTypes = {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0
                                         DType::kQ8_0, DType::kQ2_K, DType::kQ3_K,   DType::kQ4_K,
                                         DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS};
 
+std::vector<DType> every_type() {
+  std::vector<DType> all = kPlainTypes;
+  all.insert(all.end(), kBlockTypes.begin(), kBlockTypes.end());
+  return all;
+}
+
 std::vector<TensorSpec> one_of_each(const std::vector<DType>& dtypes) {
   std::vector<TensorSpec> specs;
   for (const DType d : dtypes)
@@ -162,6 +168,7 @@ TEST(RwkvCppWriter, StatesBlockTypesInTheNewVersion) {
   const TemporaryFolder folder;
   const std::vector<TensorSpec> specs = {{"w", DType::kQ5_1, {2, 64}}};
   write_all<RwkvCppWriter>(folder / "m.bin", specs, kHeader);
+  EXPECT_EQ(open_weights(folder / "m.bin")->find("w")->dtype, DType::kQ5_1);
   Bytes expected = build_rwkvcpp({.version = 101, .n_vocab = 256, .n_embed = 8, .n_layer = 1},
                                  {{"w", {64, 2}, 8, counting_bytes(96)}});
   EXPECT_EQ(read_file(folder / "m.bin"), expected);
@@ -226,6 +233,41 @@ TEST(GgufWriter, WritesEveryByteAsSpecified) {
   EXPECT_EQ(read_file(folder / "m.gguf"), expected.bytes);
 }
 
+TEST(GgufWriter, RoundTripsEveryTypeAndValue) {
+  const TemporaryFolder folder;
+  std::vector<DType> dtypes;
+  for (const DType d : every_type()) {
+    if (GgufWriter::stores(d)) dtypes.push_back(d);
+  }
+  const std::vector<TensorSpec> specs = one_of_each(dtypes);
+  const std::vector<GgufEntry> metadata = {{"general.architecture", std::string("rwkv7")},
+                                           {"n", std::uint32_t{7}},
+                                           {"list", std::vector<std::string>{"x", ""}},
+                                           {"floats", std::vector<float>{0.5F, -1}}};
+  const Bytes data = write_all<GgufWriter>(folder / "m.gguf", specs, metadata);
+  const auto reader = open_weights(folder / "m.gguf");
+  EXPECT_EQ(reader->format(), "gguf");
+  const auto [tensors, bytes] = read_all(*reader);
+  ASSERT_EQ(tensors.size(), specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    EXPECT_EQ(tensors[i], fmt::format("{} {} {}", specs[i].name, name_of(specs[i].dtype),
+                                      specs[i].shape_str()));
+  }
+  EXPECT_EQ(bytes, data);
+  EXPECT_EQ(reader->value("n")->integer(), 7);
+  EXPECT_THAT(reader->value("list")->texts().value(), ElementsAre("x", ""));
+  EXPECT_THAT(reader->value("floats")->numbers().value(), ElementsAre(0.5, -1));
+
+  // Values can go on to another file without being understood.
+  std::vector<GgufEntry> raw;
+  for (const NamedValue& v : reader->values()) {
+    raw.push_back(
+        {std::string(v.key), GgufRaw{v.value.type(), std::string(as_text(v.value.bytes()))}});
+  }
+  write_all<GgufWriter>(folder / "again.gguf", specs, raw);
+  EXPECT_EQ(read_file(folder / "again.gguf"), read_file(folder / "m.gguf"));
+}
+
 TEST(GgufWriter, RefusesWhatItsTableCannotState) {
   const TemporaryFolder folder;
   const std::string path = folder / "m.gguf";
@@ -240,17 +282,15 @@ TEST(GgufWriter, RefusesWhatItsTableCannotState) {
   EXPECT_THAT(error({"w", DType::kF32, {1, 1, 1, 1, 1}}), HasSubstr("(1, 1, 1, 1, 1)"));
   EXPECT_EQ(error({"w", DType::kQ4_K, {2, 128}}),
             path +
-                ": tensor 'w' has rows that blocks do not fit\n"
-                "  expected  rows of a multiple of 256 elements for q4_k\n"
+                ": tensor 'w' has rows that are no whole number of blocks\n"
+                "  expected  a multiple of 256 for q4_k\n"
                 "  found     (2, 128)");
   EXPECT_EQ(folder.files(), 0);
 }
 
 TEST(EveryWriter, StoresTheTypesThatItNames) {
   const TemporaryFolder folder;
-  std::vector<DType> all = kPlainTypes;
-  all.insert(all.end(), kBlockTypes.begin(), kBlockTypes.end());
-  for (const DType d : all) {
+  for (const DType d : every_type()) {
     const std::vector<TensorSpec> specs = {{"w", d, {2, info(d).block_size}}};
     const auto works = [&](const auto& write) { return error_of(write).empty(); };
     EXPECT_EQ(works([&] { GgufWriter(folder / "g", specs, {}); }), GgufWriter::stores(d));

@@ -36,7 +36,7 @@ class Checkpoint {
   explicit Checkpoint(const std::string& path);
 
   [[nodiscard]] const Reader& reader() const { return *reader_; }
-  [[nodiscard]] const std::string& path() const { return reader_->file().path(); }
+  [[nodiscard]] const std::string& path() const { return reader_->path(); }
   /// nullptr if there is none.
   [[nodiscard]] const Source* find(std::string_view blinkdl_name) const;
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }

@@ -161,7 +161,7 @@ class Binder final : public ParamVisitor {
       backend_.upload(t, bytes);
     else
       upload_converted(t, bytes, stored);
-    file_.reader().file().done_with(s.bytes);  // its pages are not needed again
+    file_.reader().done_with(s.bytes);  // its pages are not needed again
   }
 
   // Row by row, so that a conversion never holds a matrix twice.
