@@ -359,6 +359,7 @@ struct Part {
   DType dtype = DType::kF32;
   Act act = Act::kNone;
   bool bias = false, saved = false;
+  float scale = 1;
 };
 
 OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Part>& parts,
@@ -374,6 +375,7 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
     q.w = d->weight({p.out, p.in}, p.dtype, 3 / std::sqrt(static_cast<double>(p.in)));
     q.y = d->output({T, p.out});
     q.act = p.act;
+    q.scale = p.scale;
     if (p.bias) q.bias = d->uniform({p.out});
     if (p.saved) q.saved = d->output({T, p.out});
   }
@@ -384,7 +386,7 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
       one.part[0] = a.part[i];
       one.part[0].act = Act::kNone;
       const Projection& q = one.part[0];
-      return rounded(one, q.y, roundings_of_sum(q.x.dim(1)) + 1)();
+      return rounded(one, q.y, roundings_of_sum(q.x.dim(1)) + 2)();
     };
     const auto act_bound = [a, i, sum_error] {
       LinearArgs one;
@@ -437,6 +439,12 @@ Cases linear_cases() {
       add(fmt::format("act_{}_rows_{}", static_cast<int>(act), T), T,
           {{64, 50, DType::kF32, act, true}});
     }
+  }
+  for (const std::int64_t T : {1, 9}) {
+    add(fmt::format("scaled_rows_{}", T), T,
+        {{64, 50, DType::kF32, Act::kNone, false, false, 4.0f},
+         {65, 31, DType::kF16, Act::kTanh, true, true, 0.3f},
+         {33, 17, DType::kBF16, Act::kNone, true, false, 0.25f}});
   }
   add("eight_parts_of_all_types", 6,
       {{64, 30, DType::kF32},

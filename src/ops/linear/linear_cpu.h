@@ -1,4 +1,4 @@
-/// y = act(W x + bias) for one row of x or many, weights read where they lie.
+/// y = act(scale · W x + bias) for one row of x or many, weights read where they lie.
 ///
 /// One accumulation order for every number of rows: lane l of a vector accumulator sums the terms i
 /// ≡ l (mod lanes) in increasing i, then the lanes are added in a fixed tree. Register tiles
@@ -125,11 +125,12 @@ inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
     case DType::kBF16: rows_of<WeightBF16>(p, begin, end); break;
     default: break;  // the loader hands no other type to this backend
   }
-  if (p.bias == nullptr && p.act == Act::kNone && p.saved == nullptr) return;
+  if (p.scale == 1 && p.bias == nullptr && p.act == Act::kNone && p.saved == nullptr) return;
+  const Vec scale = Vec::broadcast(p.scale);
   for (std::int64_t t = 0; t < p.T; ++t) {
     float* y = p.y + t * p.y_stride + begin;
     for_vectors(end - begin, [&](std::int64_t i, int n) {
-      Vec z = get(y + i, n);
+      Vec z = scale * get(y + i, n);
       if (p.bias != nullptr) z = z + get(p.bias + begin + i, n);
       if (p.saved != nullptr) put(p.saved + t * p.y_stride + begin + i, n, z);
       put(y + i, n, apply(p.act, z));

@@ -12,9 +12,10 @@ void RefBackend::linear(const LinearArgs& a) {
       for (std::int64_t i = 0; i < in; ++i)
         row[static_cast<std::size_t>(i)] = ref::load(q.w, o * in + i);
       for (std::int64_t t = 0; t < T; ++t) {
-        double z = q.bias ? ref::load(q.bias, o) : 0;
+        double z = 0;
         for (std::int64_t i = 0; i < in; ++i)
           z += row[static_cast<std::size_t>(i)] * ref::load(q.x, t * in + i);
+        z = q.scale * z + (q.bias ? ref::load(q.bias, o) : 0);
         if (q.saved) ref::store(q.saved, t * out + o, z);
         ref::store(q.y, t * out + o, ref::apply(q.act, z));
       }
@@ -30,8 +31,8 @@ void RefBackend::linear_backward(const LinearBackwardArgs& a) {
                        (a.z ? ref::slope(a.act, ref::load(a.z, t * out + o)) : 1);
       ref::accumulate(a.g_bias, o, g);
       for (std::int64_t i = 0; i < in; ++i) {
-        ref::accumulate(a.g_x, t * in + i, g * ref::load(a.w, o * in + i));
-        ref::accumulate(a.g_w, o * in + i, g * ref::load(a.x, t * in + i));
+        ref::accumulate(a.g_x, t * in + i, a.scale * g * ref::load(a.w, o * in + i));
+        ref::accumulate(a.g_w, o * in + i, a.scale * g * ref::load(a.x, t * in + i));
       }
     }
   }
