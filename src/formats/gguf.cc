@@ -103,9 +103,8 @@ void Gguf::check_version(std::uint32_t version) const {
                 {.hint = "convert the original model on a little-endian machine"});
   }
   throw Error(
-      Code::kUnsupported, path() + ": is of an unknown GGUF version",
-      {.expected = fmt::format("{} or {}", kOldestVersion, kNewestVersion),
-       .found = std::to_string(version),
+      Code::kUnsupported, fmt::format("{}: is a GGUF file of version {}", path(), version),
+      {.expected = fmt::format("version {} or {}", kOldestVersion, kNewestVersion),
        .hint = version < kOldestVersion ? "convert the original model with a current program"
                                         : "is the file damaged?"});
 }
