@@ -103,9 +103,8 @@ void Gguf::check_version(std::uint32_t version) const {
                 {.hint = "convert the original model on a little-endian machine"});
   }
   throw Error(
-      Code::kUnsupported, path() + ": is of an unknown GGUF version",
-      {.expected = fmt::format("{} or {}", kOldestVersion, kNewestVersion),
-       .found = std::to_string(version),
+      Code::kUnsupported, fmt::format("{}: is a GGUF file of version {}", path(), version),
+      {.expected = fmt::format("version {} or {}", kOldestVersion, kNewestVersion),
        .hint = version < kOldestVersion ? "convert the original model with a current program"
                                         : "is the file damaged?"});
 }
@@ -218,6 +217,12 @@ void Gguf::check_header_size(const ByteCursor& in) const {
 
 std::unique_ptr<Reader> open_gguf(MappedFile file) {
   return std::make_unique<Gguf>(std::move(file));
+}
+
+std::optional<std::uint32_t> gguf_number(DType dtype) {
+  const auto* const found = std::find_if(std::begin(kTensorTypes), std::end(kTensorTypes),
+                                         [&](const TensorType& t) { return t.dtype == dtype; });
+  return found == std::end(kTensorTypes) ? std::nullopt : std::optional(found->number);
 }
 
 }  // namespace prwkv

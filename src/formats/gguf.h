@@ -1,7 +1,9 @@
 /// GGUF, versions 2 and 3, little-endian.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "formats/reader.h"
 
@@ -11,5 +13,8 @@ namespace prwkv {
 /// are in values(), those with one number or text in metadata() as well. Names and values stay as they
 /// are. Throws Error{kFormat | kUnsupported}.
 std::unique_ptr<Reader> open_gguf(MappedFile file);
+
+/// ggml's number for a type; empty if it has none.
+std::optional<std::uint32_t> gguf_number(DType dtype);
 
 }  // namespace prwkv

@@ -128,4 +128,10 @@ std::unique_ptr<Reader> open_rwkvcpp_bin(MappedFile file) {
   return std::make_unique<RwkvCppBin>(std::move(file));
 }
 
+std::optional<std::int32_t> rwkvcpp_number(DType dtype) {
+  const auto* const found = std::find_if(std::begin(kDataTypes), std::end(kDataTypes),
+                                         [&](const DataType& t) { return t.dtype == dtype; });
+  return found == std::end(kDataTypes) ? std::nullopt : std::optional(found->number);
+}
+
 }  // namespace prwkv

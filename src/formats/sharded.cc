@@ -110,6 +110,7 @@ WeightMap read_index(const MappedFile& index) {
     throw Error(Code::kUnsupported, path + ": is a JSON text, not a model",
                 {.hint = "give the weight file that stands beside it (.safetensors or .pth)"});
   }
+  if (parser.weight_map.empty()) fail(Code::kFormat, "{}: holds no tensors", path);
   return std::move(parser.weight_map);
 }
 

@@ -15,9 +15,10 @@ namespace prwkv::quant {
 using Byte = std::uint8_t;
 using HalfBytes = Byte[2];
 
-/// Of IQ4_NL and IQ4_XS: quants are indices into this table.
-inline constexpr std::int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                               1,    13,   25,  38,  53,  69,  89,  113};
+/// Of IQ4_NL and IQ4_XS: quants are indices into this table. Not inline: nothing that kernels use may be
+/// shared by objects of different instruction sets.
+constexpr std::int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                        1,    13,   25,  38,  53,  69,  89,  113};
 
 // 32 elements. Byte j of qs holds element j in its low and element j + 16 in its high half.
 struct BlockQ4_0 {
