@@ -30,7 +30,7 @@ enum class Act {
 /// y[t] = table[ids[t]].
 struct EmbeddingArgs {
   Tensor y;      // (T, C)
-  Tensor table;  // (V, C), any float type
+  Tensor table;  // (V, C), any float or block type
   Tensor ids;    // (T) i32, each in [0, V)
 };
 
@@ -41,14 +41,15 @@ struct LayerNormArgs {
   double eps;
 };
 
-/// One projection: y = act(W x + bias).
+/// One projection: y = act(scale · W x + bias).
 struct Projection {
   Tensor y;     // (T, out)
   Tensor x;     // (T, in)
-  Tensor w;     // (out, in), any float type
+  Tensor w;     // (out, in), any float or block type
   Tensor bias;  // (out), optional
   Act act = Act::kNone;
-  Tensor saved;  // (T, out), optional: receives z = W x + bias for the backward of `act`
+  Tensor saved;  // (T, out), optional: receives z = scale · W x + bias for the backward of `act`
+  float scale = 1;
 };
 
 /// Independent projections of one step, run as one parallel region. Each output is the sum over
@@ -228,11 +229,12 @@ struct LayerNormBackwardArgs {
   double eps;
 };
 
-/// g_z = g_y ⊙ act'(z); g_x += g_z W, g_w += g_zᵀ x, g_bias += Σ_t g_z.
+/// g_z = g_y ⊙ act'(z); g_x += scale · g_z W, g_w += scale · g_zᵀ x, g_bias += Σ_t g_z.
 struct LinearBackwardArgs {
   Tensor g_x, g_w, g_bias;
-  Tensor g_y, x, w, z;  // z = W x + bias, absent for kNone
+  Tensor g_y, x, w, z;  // z = scale · W x + bias, absent for kNone
   Act act;
+  float scale = 1;
 };
 
 struct TokenShiftBackwardArgs {

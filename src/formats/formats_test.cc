@@ -111,7 +111,7 @@ TEST(Pth, ListsTensorsAsViewsOfTheFile) {
   EXPECT_EQ(reader->tensors()[0].name, "a");
   EXPECT_EQ(reader->tensors()[0].shape_str(), "(2, 3)");
   EXPECT_EQ(reader->find("b")->dtype, DType::kBF16);
-  const auto file = reader->file().bytes(), a = reader->find("a")->bytes;
+  const auto file = reader->files()[0]->bytes(), a = reader->find("a")->bytes;
   EXPECT_EQ(Bytes(a.begin(), a.end()), counting_bytes(24));
   EXPECT_GE(a.data(), file.data());
   EXPECT_LE(a.data() + a.size(), file.data() + file.size());
@@ -192,7 +192,7 @@ TEST(Pth, GathersStridedTensorsIntoRowMajorOrder) {
   EXPECT_EQ(values<float>(reader->find("one")), (Floats{7, 8, 9}));
   EXPECT_EQ(values<float>(reader->find("odd")), (Floats{1, 3, 5}));
   const auto in_file = [&](const char* name) {
-    const auto file = reader->file().bytes();
+    const auto file = reader->files()[0]->bytes();
     const std::byte* const p = reader->find(name)->bytes.data();
     return p >= file.data() && p < file.data() + file.size();
   };
@@ -239,6 +239,196 @@ TEST(Pth, UnderstandsParametersMemoAndNewObj) {
   ASSERT_EQ(reader->tensors().size(), 3u);
   EXPECT_EQ(reader->find("a")->bytes.data(), reader->find("tied")->bytes.data());
   EXPECT_EQ(reader->find("a")->bytes.data(), reader->find("again")->bytes.data());
+}
+
+TEST(Gguf, ListsTensorsWithSizesSlowestFirst) {
+  const auto reader = open_bytes(valid_gguf());
+  EXPECT_EQ(reader->format(), "gguf");
+  ASSERT_EQ(reader->tensors().size(), 2u);
+  const StoredTensor &a = reader->tensors()[0], &b = reader->tensors()[1];
+  EXPECT_EQ(a.name, "a");
+  EXPECT_EQ(a.dtype, DType::kF32);
+  EXPECT_EQ(a.shape_str(), "(2, 3)");
+  EXPECT_EQ(Bytes(a.bytes.begin(), a.bytes.end()), counting_bytes(24));
+  EXPECT_EQ(b.dtype, DType::kQ8_0);
+  EXPECT_EQ(b.shape_str(), "(32)");
+  EXPECT_EQ(b.bytes.size(), 34u);
+  EXPECT_EQ(std::to_integer<int>(b.bytes[0]), 32);
+  EXPECT_EQ(broken_promise(*reader), "");
+}
+
+TEST(Gguf, KnowsTheTypesThatEnginesComputeWith) {
+  const std::pair<std::uint32_t, const char*> kTypes[] = {
+      {0, "F32"},   {1, "F16"},   {2, "Q4_0"},    {3, "Q4_1"},    {6, "Q5_0"},
+      {7, "Q5_1"},  {8, "Q8_0"},  {10, "Q2_K"},   {11, "Q3_K"},   {12, "Q4_K"},
+      {13, "Q5_K"}, {14, "Q6_K"}, {20, "IQ4_NL"}, {23, "IQ4_XS"}, {24, "I8"},
+      {25, "I16"},  {26, "I32"},  {27, "I64"},    {28, "F64"},    {30, "BF16"}};
+  for (const auto& [number, label] : kTypes) {
+    const std::size_t bytes = row_bytes(*dtype_from_name(label), 512);
+    const auto reader = open_bytes(build_gguf(
+        {.tensors = {{.dims = {256, 2}, .type = number}}, .data = counting_bytes(bytes)}));
+    EXPECT_EQ(info(reader->find("w")->dtype).label, label);
+    EXPECT_EQ(reader->find("w")->bytes.size(), bytes) << label;
+  }
+}
+
+TEST(Gguf, ReadsBothVersionsAndAnyAlignment) {
+  for (const std::uint32_t version : {2u, 3u}) {
+    for (const std::uint32_t alignment : {1u, 8u, 4096u}) {
+      const std::uint64_t second = std::max(alignment, 4u);  // behind a tensor of 4 bytes
+      const auto reader = open_bytes(
+          build_gguf({.version = version,
+                      .values = {gguf_u32("general.alignment", alignment)},
+                      .tensors = {{.name = "b", .dims = {4}, .type = 24, .offset = second},
+                                  {.name = "a", .dims = {4}, .type = 24}},
+                      .data = counting_bytes(second + 4),
+                      .alignment = alignment}));
+      EXPECT_EQ(reader->tensors()[0].name, "a");
+      EXPECT_EQ(reader->tensors()[1].name, "b");
+      EXPECT_EQ(broken_promise(*reader), "");
+    }
+  }
+}
+
+TEST(Gguf, HandsOutValuesOfEveryType) {
+  const auto plain = [](std::uint32_t type, auto value) {
+    ByteWriter out;
+    out.raw(std::as_bytes(std::span(&value, 1)));
+    return GgufValue{std::to_string(type), type, out.bytes};
+  };
+  const auto reader = open_bytes(
+      build_gguf({.values = {plain(0, std::uint8_t{200}), plain(1, std::int8_t{-1}),
+                             plain(2, std::uint16_t{65535}), plain(3, std::int16_t{-2}),
+                             plain(4, std::uint32_t{4294967295}), plain(5, std::int32_t{-3}),
+                             plain(6, 0.5f), plain(7, std::uint8_t{1}), gguf_text("8", "a text"),
+                             plain(10, UINT64_MAX), plain(11, INT64_MIN), plain(12, -0.1)},
+                  .tensors = {{}},
+                  .data = counting_bytes(32)}));
+  EXPECT_THAT(
+      reader->metadata(),
+      ElementsAre(Pair("0", "200"), Pair("1", "-1"), Pair("10", "18446744073709551615"),
+                  Pair("11", "-9223372036854775808"), Pair("12", "-0.1"), Pair("2", "65535"),
+                  Pair("3", "-2"), Pair("4", "4294967295"), Pair("5", "-3"), Pair("6", "0.5"),
+                  Pair("7", "true"), Pair("8", "a text")));
+  EXPECT_EQ(reader->value("0")->integer(), 200);
+  EXPECT_EQ(reader->value("7")->integer(), 1);
+  EXPECT_EQ(reader->value("7")->number(), std::nullopt);
+  EXPECT_EQ(reader->value("11")->integer(), INT64_MIN);
+  EXPECT_EQ(reader->value("10")->integer(), std::nullopt);
+  EXPECT_EQ(reader->value("10")->number(), 0x1p64);
+  EXPECT_EQ(reader->value("6")->number(), 0.5);
+  EXPECT_EQ(reader->value("6")->integer(), std::nullopt);
+  EXPECT_EQ(reader->value("8")->text(), "a text");
+  EXPECT_EQ(reader->value("8")->number(), std::nullopt);
+  EXPECT_EQ(reader->value("8")->texts(), std::nullopt);
+  EXPECT_EQ(reader->value("9"), nullptr);
+  EXPECT_EQ(reader->values()[8].key, "8");
+  EXPECT_EQ(reader->values()[4].value.type(), ValueType::kU32);
+}
+
+TEST(Gguf, HandsOutArraysWithoutUnpackingThem) {
+  const Bytes texts = ByteWriter{}.raw(gguf_string("")).raw(gguf_string("\\x00\"")).bytes;
+  const Bytes pair = ByteWriter{}.u32(0).u64(2).text("\1\2").bytes;
+  const Bytes pairs = ByteWriter{}.raw(pair).raw(pair).bytes;
+  const auto reader = open_bytes(
+      build_gguf({.values = {gguf_array("texts", 8, 2, texts),
+                             gguf_array("numbers", 5, 2, ByteWriter{}.i32(-1).i32(6).bytes),
+                             gguf_array("none", 6, 0, {}), gguf_array("pairs", 9, 2, pairs)},
+                  .tensors = {{}},
+                  .data = counting_bytes(32)}));
+  EXPECT_EQ(reader->value("texts")->texts(), (std::vector<std::string_view>{"", "\\x00\""}));
+  EXPECT_EQ(reader->value("texts")->integers(), std::nullopt);
+  EXPECT_EQ(reader->value("numbers")->integers(), (std::vector<std::int64_t>{-1, 6}));
+  EXPECT_EQ(reader->value("numbers")->numbers(), (std::vector<double>{-1, 6}));
+  EXPECT_EQ(reader->value("none")->numbers(), std::vector<double>{});
+  EXPECT_EQ(reader->value("none")->count(), 0u);
+  EXPECT_EQ(reader->value("pairs")->count(), 2u);
+  EXPECT_EQ(reader->value("pairs")->item_type(), ValueType::kArray);
+  EXPECT_EQ(reader->value("pairs")->str(), "[2 of array]");
+  reader->value("pairs")->for_each_item([](const FileValue& item) {
+    EXPECT_EQ(item.integers(), (std::vector<std::int64_t>{1, 2}));
+  });
+  const auto raw = reader->value("texts")->bytes();  // behind the type: item type, count, items
+  EXPECT_EQ(Bytes(raw.begin() + 12, raw.end()), texts);
+  EXPECT_THAT(reader->metadata(), ElementsAre());
+  EXPECT_EQ(broken_promise(*reader), "");
+}
+
+Bytes one_tensor(const std::string& name) {
+  return safetensors(fmt::format(R"({{"__metadata__":{{"of":"{0}"}},)"
+                                 R"("{0}":{{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}}})",
+                                 name),
+                     2);
+}
+
+class Sharded : public ::testing::Test {
+ protected:
+  void put(const std::string& name, const Bytes& bytes) { write_file(folder_ / name, bytes); }
+  std::string opened(const std::string& name) {
+    const std::string path = open_weights(folder_ / name)->path();
+    return path.substr(path.rfind('/') + 1);
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Sharded, OpensAllFilesOfAnIndex) {
+  put("x.index.json", to_bytes(R"({"metadata":{"total_size":4,"odd":[[{}],null,true,-1,0.5]},)"
+                               R"("weight_map":{"b":"2.safetensors","a":"1.safetensors"}})"));
+  put("1.safetensors", one_tensor("a"));
+  put("2.safetensors", one_tensor("b"));
+  const auto reader = open_weights(folder_ / "x.index.json");
+  EXPECT_EQ(reader->format(), "safetensors");
+  EXPECT_EQ(reader->path(), folder_ / "x.index.json");
+  ASSERT_EQ(reader->tensors().size(), 2u);
+  ASSERT_EQ(reader->files().size(), 2u);
+  EXPECT_EQ(reader->files()[1]->path(), folder_ / "2.safetensors");
+  EXPECT_EQ(reader->file_bytes(), one_tensor("a").size() + one_tensor("b").size());
+  for (const StoredTensor& t : reader->tensors()) {
+    reader->will_need(t.bytes);
+    EXPECT_EQ(Bytes(t.bytes.begin(), t.bytes.end()), counting_bytes(2)) << t.name;
+    reader->done_with(t.bytes);
+    EXPECT_EQ(Bytes(t.bytes.begin(), t.bytes.end()), counting_bytes(2)) << t.name;
+  }
+  EXPECT_THAT(reader->metadata(), ElementsAre(Pair("of", "a")));
+  EXPECT_EQ(broken_promise(*reader), "");
+}
+
+TEST_F(Sharded, OpensPyTorchFilesWhereverTheirBytesAre) {
+  put("pytorch_model.bin.index.json",
+      to_bytes(R"({"weight_map":{"a":"1.bin","b":"1.bin","t":"2.bin"}})"));
+  put("1.bin", valid_pth());
+  put("2.bin", pth(PickleWriter::state_dict([](PickleWriter& p) {
+        p.text("t").tensor({.sizes = {3, 2}, .strides = {1, 3}});  // copied, since transposed
+      })));
+  const auto reader = open_weights(folder_ / "");
+  EXPECT_EQ(reader->format(), "pth");
+  EXPECT_EQ(reader->tensors().size(), 3u);
+  EXPECT_EQ(reader->find("t")->bytes.size(), 24u);
+  EXPECT_EQ(broken_promise(*reader), "");
+}
+
+TEST_F(Sharded, FollowsLinksOutOfTheFolder) {
+  // The cache of Hugging Face is made of them.
+  put("blob", one_tensor("a"));
+  std::filesystem::create_directory(folder_ / "snapshot");
+  std::filesystem::create_symlink("../blob", folder_ / "snapshot/model.safetensors");
+  EXPECT_EQ(open_weights(folder_ / "snapshot")->tensors().size(), 1u);
+}
+
+TEST_F(Sharded, PrefersTheUsualNamesInAFolder) {
+  put("training_args.bin", {});
+  put("some.safetensors", one_tensor("a"));
+  EXPECT_EQ(opened(""), "some.safetensors");
+  put("pytorch_model.bin", valid_pth());
+  EXPECT_EQ(opened(""), "pytorch_model.bin");
+  put("pytorch_model.bin.index.json", to_bytes(R"({"weight_map":{"a":"some.safetensors"}})"));
+  EXPECT_EQ(opened(""), "pytorch_model.bin.index.json");
+  put("model.safetensors", one_tensor("a"));
+  EXPECT_EQ(opened(""), "model.safetensors");
+  put("model.safetensors.index.json", to_bytes(R"({"weight_map":{"a":"some.safetensors"}})"));
+  EXPECT_EQ(opened(""), "model.safetensors.index.json");
+  std::filesystem::create_directory(folder_ / "global_step10");  // a trainer's folder, but complete
+  EXPECT_EQ(opened(""), "model.safetensors.index.json");
 }
 
 class LargeFile : public ::testing::Test {
@@ -314,20 +504,14 @@ TEST(OpenWeights, NamesAMissingFile) {
               StartsWith("/no/such/file.pth: cannot be opened\n  found     No such file"));
 }
 
-TEST(OpenWeights, RefusesFoldersWithAHintThatFitsThem) {
+TEST(OpenWeights, RefusesADeepSpeedFolderWithAHint) {
   const TemporaryFolder folder;
-  const auto error = [](const std::string& path) { return error_of([&] { open_weights(path); }); };
-  std::filesystem::create_directories(folder / "plain");
-  std::filesystem::create_directories(folder / "hf");
-  std::filesystem::create_directories(folder / "deepspeed/global_step10");
-  write_file(folder / "hf/model.safetensors", {});
-  EXPECT_EQ(error(folder / "plain"), folder / "plain" +
-                                         ": is a folder\n  expected  one weight file\n"
-                                         "  hint      give the file in it that holds the weights");
-  EXPECT_THAT(error(folder / "hf"), HasSubstr("give the .safetensors file in it"));
-  EXPECT_THAT(error(folder / "deepspeed"),
-              StartsWith(folder / "deepspeed" + ": is a DeepSpeed checkpoint folder"));
-  EXPECT_THAT(error(folder / "deepspeed"), HasSubstr("zero_to_fp32.py"));
+  std::filesystem::create_directories(folder / "global_step10");
+  write_file(folder / "model_states.pt", {});
+  EXPECT_EQ(error_of([&] { open_weights(folder / ""); }),
+            folder / "" +
+                ": is a DeepSpeed checkpoint folder\n  expected  one weight file\n"
+                "  hint      merge its shards first: python zero_to_fp32.py FOLDER rwkv.pth");
 }
 
 TEST(OpenWeights, RefusesPipesWithoutWaitingForAWriter) {
@@ -384,7 +568,7 @@ TEST(SafetensorsWriter, RoundTrips) {
   EXPECT_EQ(read, data);
   EXPECT_THAT(reader->metadata(), ElementsAre(Pair("made by", "a \"test\"\n"),
                                               Pair("ünï", "\xef\xbf\xbd is no UTF-8")));
-  const auto offset = reader->tensors()[0].bytes.data() - reader->file().bytes().data();
+  const auto offset = reader->tensors()[0].bytes.data() - reader->files()[0]->bytes().data();
   EXPECT_EQ(offset % 8, 0);
 }
 
@@ -484,13 +668,15 @@ TEST_F(ReferenceFile, RwkvCppModelsOpen) {
   }
 }
 
-TEST_F(ReferenceFile, QuantizedRwkvCppModelsAreRefusedByName) {
+TEST_F(ReferenceFile, QuantizedRwkvCppModelsOpen) {
   for (const auto& [name, type] :
-       {std::pair("5v2-730K-Q5_0", "Q5_0"), std::pair("5v2-730K-Q5_1", "Q5_1"),
-        std::pair("6v0-3m-Q5_1", "Q5_1")}) {
-    const std::string path = fmt::format("{}/tiny-rwkv-{}.bin", reference_folder(), name);
-    EXPECT_EQ(first_line(error_of([&, p = path] { open_weights(p); })),
-              fmt::format("{}: the header is quantized as {}", path, type));
+       {std::pair("5v2-730K-Q5_0", DType::kQ5_0), std::pair("5v2-730K-Q5_1", DType::kQ5_1),
+        std::pair("6v0-3m-Q5_1", DType::kQ5_1)}) {
+    const auto reader = open_weights(fmt::format("{}/tiny-rwkv-{}.bin", reference_folder(), name));
+    EXPECT_EQ(reader->metadata().at("data_type"), name_of(type));
+    EXPECT_EQ(reader->find("blocks.0.ffn.key.weight")->dtype, type) << name;
+    EXPECT_EQ(reader->find("blocks.0.ln1.weight")->dtype, DType::kF32) << name;
+    EXPECT_EQ(broken_promise(*reader), "");
   }
 }
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <map>
 #include <utility>
 #include <variant>
 
 #include "base/error.h"
+#include "formats/byte_builder.h"
 #include "formats/untrusted.h"
 
 namespace prwkv {
@@ -43,7 +45,7 @@ struct Global {
   std::string_view module, name;
   Value value;
 };
-const Global* find_global(std::string_view module, std::string_view name) {
+std::span<const Global> globals() {
   static const Global kGlobals[] = {
       {"collections", "OrderedDict", Function::kOrderedDict},
       {"torch._utils", "_rebuild_tensor_v2", Function::kRebuildTensor},
@@ -59,10 +61,23 @@ const Global* find_global(std::string_view module, std::string_view name) {
       {"torch", "ByteStorage", StorageClass{DType::kU8}},
       {"torch", "BoolStorage", StorageClass{DType::kBool}},
   };
-  const auto* const found =
-      std::find_if(std::begin(kGlobals), std::end(kGlobals),
-                   [&](const Global& g) { return g.module == module && g.name == name; });
-  return found == std::end(kGlobals) ? nullptr : found;
+  return kGlobals;
+}
+
+const Global* find_global(std::string_view module, std::string_view name) {
+  const auto all = globals();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Global& g) {
+    return g.module == module && g.name == name;
+  });
+  return found == all.end() ? nullptr : &*found;
+}
+
+const Global& storage_class(DType dtype) {
+  for (const Global& g : globals()) {
+    const auto* const storage = std::get_if<StorageClass>(&g.value);
+    if (storage != nullptr && storage->dtype == dtype) return g;
+  }
+  fail(Code::kInternal, "PyTorch has no storage class for {}", name_of(dtype));
 }
 
 // The opcodes' names in Python's pickletools.
@@ -442,6 +457,102 @@ const Dict* Interpreter::only_dict_named(const Dict& dict, std::string_view name
   return found;
 }
 
+/// Writes opcodes. What repeats is written once and taken from the memo afterwards, as Python does
+/// it: a state dict repeats the same few names for every tensor.
+class Pickler {
+ public:
+  std::string state_dict(const std::vector<TensorSpec>& tensors) {
+    out_.put<std::uint8_t>(kProto).put<std::uint8_t>(2);
+    ordered_dict();
+    op(kMark);
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      text(tensors[i].name);
+      tensor(tensors[i], std::to_string(i));
+    }
+    op(kSetItems);
+    op(kStop);
+    return out_.bytes();
+  }
+
+ private:
+  void op(std::uint8_t opcode) { out_.put<std::uint8_t>(opcode); }
+  void text(std::string_view text) {
+    op(kBinUnicode);
+    out_.put<std::uint32_t>(static_cast<std::uint32_t>(text.size())).text(text);
+  }
+  /// `write` puts on the stack what `key` stands for; from the second time on the memo does.
+  template <class F>
+  void once(const std::string& key, const F& write) {
+    const auto [slot, is_new] = memo_.try_emplace(key, static_cast<std::uint8_t>(memo_.size()));
+    if (is_new) write();
+    op(is_new ? kBinPut : kBinGet);
+    out_.put<std::uint8_t>(slot->second);
+  }
+  void word(std::string_view word) {
+    once(std::string(word), [&] { text(word); });
+  }
+  void global(std::string_view module, std::string_view name) {
+    const std::string lines = fmt::format("{}\n{}\n", module, name);
+    once(lines, [&] {
+      op(kGlobal);
+      out_.text(lines);
+    });
+  }
+  void integer(std::int64_t value) {
+    if (value < 0x100) {
+      op(kBinInt1);
+      out_.put<std::uint8_t>(static_cast<std::uint8_t>(value));
+    } else if (value < 0x10000) {
+      op(kBinInt2);
+      out_.put<std::uint16_t>(static_cast<std::uint16_t>(value));
+    } else if (value <= std::numeric_limits<std::int32_t>::max()) {
+      op(kBinInt);
+      out_.put<std::int32_t>(static_cast<std::int32_t>(value));
+    } else {
+      op(kLong1);
+      out_.put<std::uint8_t>(sizeof value).put<std::int64_t>(value);
+    }
+  }
+  void integers(const std::vector<std::int64_t>& values) {
+    op(kMark);
+    for (const std::int64_t v : values) integer(v);
+    op(kTuple);
+  }
+  void ordered_dict() {
+    global("collections", "OrderedDict");
+    op(kEmptyTuple);
+    op(kReduce);
+  }
+  void tensor(const TensorSpec& t, const std::string& key) {
+    std::vector<std::int64_t> strides(t.shape.size());
+    for (std::int64_t stride = 1, i = static_cast<std::int64_t>(t.shape.size()); i-- > 0;) {
+      strides[static_cast<std::size_t>(i)] = stride;
+      stride *= std::max<std::int64_t>(t.shape[static_cast<std::size_t>(i)], 1);
+    }
+    global("torch._utils", "_rebuild_tensor_v2");
+    op(kMark);
+    op(kMark);
+    word("storage");
+    const Global& storage = storage_class(t.dtype);
+    global(storage.module, storage.name);
+    text(key);
+    word("cpu");
+    integer(t.numel());
+    op(kTuple);
+    op(kBinPersId);
+    integer(0);  // offset in the storage
+    integers(t.shape);
+    integers(strides);
+    op(kNewFalse);  // needs no gradient
+    ordered_dict();
+    op(kTuple);
+    op(kReduce);
+  }
+
+  ByteBuilder out_;
+  std::map<std::string, std::uint8_t> memo_;
+};
+
 }  // namespace
 
 std::vector<PickledTensor> read_state_dict(std::span<const std::byte> pickle,
@@ -449,6 +560,10 @@ std::vector<PickledTensor> read_state_dict(std::span<const std::byte> pickle,
   Interpreter interpreter(pickle, path);
   const Ref top = interpreter.run();
   return interpreter.tensors_of(top);
+}
+
+std::string write_state_dict(const std::vector<TensorSpec>& tensors) {
+  return Pickler().state_dict(tensors);
 }
 
 }  // namespace prwkv

@@ -28,4 +28,8 @@ struct PickledTensor : TensorSpec {
 std::vector<PickledTensor> read_state_dict(std::span<const std::byte> pickle,
                                            const std::string& path);
 
+/// The pickle of an OrderedDict with one dense tensor a spec, whose bytes are the storage of its
+/// number: what torch.save() makes of a state dict, in protocol 2. Types must be plain.
+std::string write_state_dict(const std::vector<TensorSpec>& tensors);
+
 }  // namespace prwkv

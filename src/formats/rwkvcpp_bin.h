@@ -1,7 +1,9 @@
-/// rwkv.cpp's own format, file versions 100 and 101, with F32 and F16 tensors.
+/// rwkv.cpp's own format, file versions 100 and 101, quantized types included.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "formats/reader.h"
 
@@ -12,5 +14,8 @@ namespace prwkv {
 /// the model is loaded. metadata() has the header: version, n_vocab, n_embed, n_layer, data_type.
 /// Throws Error{kFormat | kUnsupported}.
 std::unique_ptr<Reader> open_rwkvcpp_bin(MappedFile file);
+
+/// rwkv.cpp's number for a type; empty if it has none.
+std::optional<std::int32_t> rwkvcpp_number(DType dtype);
 
 }  // namespace prwkv

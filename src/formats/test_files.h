@@ -84,6 +84,56 @@ inline Bytes build_rwkvcpp(const RwkvCppHeader& h, const std::vector<RwkvCppTens
   return out.bytes;
 }
 
+/// `bytes` is the value as it lies in the file, behind its type.
+struct GgufValue {
+  std::string key;
+  std::uint32_t type;
+  Bytes bytes;
+};
+inline Bytes gguf_string(std::string_view text) {
+  return ByteWriter{}.u64(text.size()).text(text).bytes;
+}
+inline GgufValue gguf_text(std::string key, std::string_view text) {
+  return {std::move(key), 8, gguf_string(text)};
+}
+inline GgufValue gguf_u32(std::string key, std::uint32_t value) {
+  return {std::move(key), 4, ByteWriter{}.u32(value).bytes};
+}
+inline GgufValue gguf_array(std::string key, std::uint32_t item_type, std::uint64_t count,
+                            const Bytes& items) {
+  return {std::move(key), 9, ByteWriter{}.u32(item_type).u64(count).raw(items).bytes};
+}
+
+struct GgufTensor {
+  std::string name = "w";
+  std::vector<std::uint64_t> dims{8};  ///< fastest first
+  std::uint32_t type = 0, rank = static_cast<std::uint32_t>(dims.size());
+  std::uint64_t offset = 0;
+};
+
+/// The counts are those of the lists unless they are given.
+struct GgufFile {
+  std::uint32_t version = 3;
+  std::vector<GgufValue> values{};
+  std::vector<GgufTensor> tensors{};
+  Bytes data{};  ///< begins at the next multiple of the alignment
+  std::size_t alignment = 32;
+  std::uint64_t tensor_count = tensors.size(), value_count = values.size();
+};
+
+inline Bytes build_gguf(const GgufFile& f) {
+  ByteWriter out;
+  out.text("GGUF").u32(f.version).u64(f.tensor_count).u64(f.value_count);
+  for (const GgufValue& v : f.values) out.raw(gguf_string(v.key)).u32(v.type).raw(v.bytes);
+  for (const GgufTensor& t : f.tensors) {
+    out.raw(gguf_string(t.name)).u32(t.rank);
+    for (const std::uint64_t dim : t.dims) out.u64(dim);
+    out.u32(t.type).u64(t.offset);
+  }
+  out.bytes.resize((out.bytes.size() + f.alignment - 1) / f.alignment * f.alignment);
+  return out.raw(f.data).bytes;
+}
+
 inline std::uint32_t crc32(std::span<const std::byte> bytes) {
   std::uint32_t crc = ~0u;
   for (const std::byte b : bytes) {
@@ -256,6 +306,17 @@ inline Bytes valid_rwkvcpp() {
       {}, {{"emb.weight", {3, 2}, 0, counting_bytes(24)}, {"ln.bias", {2}, 1, counting_bytes(4)}});
 }
 
+inline Bytes valid_gguf() {
+  const Bytes tokens = ByteWriter{}.raw(gguf_string("<s>")).raw(gguf_string("\\n")).bytes;
+  return build_gguf({.values = {gguf_text("general.architecture", "rwkv7"),
+                                gguf_u32("rwkv7.block_count", 12),
+                                gguf_array("tokenizer.ggml.tokens", 8, 2, tokens),
+                                {"flag", 7, counting_bytes(1)}},
+                     .tensors = {{.name = "a", .dims = {3, 2}},
+                                 {.name = "b", .dims = {32}, .type = 8, .offset = 32}},
+                     .data = counting_bytes(32 + 34)});
+}
+
 /// A state dict of two tensors for two_storages().
 inline Bytes valid_pickle() {
   return PickleWriter::state_dict([](PickleWriter& p) {
@@ -284,16 +345,26 @@ inline std::unique_ptr<Reader> open_bytes(Bytes bytes) {
 /// What a reader promises about every file that it lets through; "" if it keeps its word. Touches
 /// the ends of each tensor, so that the sanitizers see whether its bytes exist.
 inline std::string broken_promise(const Reader& reader) {
-  const auto file = reader.file().bytes();
   for (const StoredTensor& t : reader.tensors()) {
     if (reader.find(t.name) != &t) return t.name + " is not found by its name";
     if (t.shape.size() > kMaxStoredRank) return t.name + " has too many dimensions";
     if (t.bytes.size() != t.byte_count()) return t.name + " has a wrong byte count";
     if (t.bytes.empty()) continue;
-    if (t.bytes.data() >= file.data() && t.bytes.data() < file.data() + file.size() &&
-        t.bytes.data() + t.bytes.size() > file.data() + file.size())
-      return t.name + " reaches beyond the file";
-    [[maybe_unused]] const volatile std::byte first = t.bytes.front(), last = t.bytes.back();
+    for (const MappedFile* file : reader.files()) {
+      const std::byte *begin = file->bytes().data(), *end = begin + file->bytes().size();
+      const std::byte *first = t.bytes.data(), *last = first + t.bytes.size();
+      if (first >= begin && first < end && last > end) return t.name + " reaches beyond the file";
+    }
+    [[maybe_unused]] const volatile std::byte front = t.bytes.front(), back = t.bytes.back();
+  }
+  for (const NamedValue& v : reader.values()) {
+    if (reader.value(v.key) != &v.value) return std::string(v.key) + " is not found by its key";
+    std::uint64_t items = 0;
+    v.value.for_each_item([&](const FileValue& item) {
+      items += item.type() == v.value.item_type() ? 1 : 0;
+      [[maybe_unused]] const std::string text = item.str();
+    });
+    if (items != v.value.count()) return std::string(v.key) + " has a wrong number of items";
   }
   return "";
 }

@@ -7,19 +7,13 @@
 #include "base/error.h"
 #include "formats/reader.h"
 #include "formats/untrusted.h"
+#include "formats/zip_records.h"
 
 namespace prwkv {
 namespace {
 
-constexpr std::uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50,
-                        kEndRecord = 0x06054b50, kEndRecord64 = 0x06064b50, kLocator64 = 0x07064b50;
-constexpr std::size_t kLocalHeaderBytes = 30, kDirectoryEntryBytes = 46, kEndRecordBytes = 22,
-                      kEndRecord64Bytes = 56, kLocator64Bytes = 20, kMaxCommentBytes = 0xffff;
-constexpr std::uint16_t kExtra64 = 1;
-constexpr std::uint16_t kEncrypted = 1 | 1 << 6 | 1 << 13;  // flags: plain, strong, masked headers
-// In a 16- or 32-bit field: the value stands in the ZIP64 record instead.
-constexpr std::uint16_t kElsewhere16 = 0xffff;
-constexpr std::uint32_t kElsewhere32 = 0xffffffff;
+using namespace zip;
+
 // A checkpoint has one member a tensor and a handful of others.
 constexpr std::size_t kMaxMembers = kMaxTensors + 64;
 

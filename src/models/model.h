@@ -51,15 +51,17 @@ class ParamVisitor {
  public:
   virtual ~ParamVisitor() = default;
   virtual void visit(const Param& param, Tensor& tensor) = 0;
+  /// Matrices come here first, for visitors that care about more than the weight.
+  virtual void visit_matrix(const Param& param, Matrix& matrix) { visit(param, matrix.weight); }
 
   void vector(const std::string& name, Tensor& t, const Shape& shape) {
     visit({name, shape, Stored::kVector, layer}, t);
   }
   void matrix(const std::string& name, Matrix& m, const Shape& shape) {
-    visit({name, shape, Stored::kMatrix, layer}, m.weight);
+    visit_matrix({name, shape, Stored::kMatrix, layer}, m);
   }
   void transposed(const std::string& name, Matrix& m, const Shape& shape) {
-    visit({name, shape, Stored::kTransposed, layer}, m.weight);
+    visit_matrix({name, shape, Stored::kTransposed, layer}, m);
   }
   void norm(const std::string& prefix, Norm& n, std::int64_t size) {
     vector(prefix + ".weight", n.weight, {size});
@@ -101,6 +103,8 @@ class Model {
   /// Of GroupNorm `ln_x` (5, 6, 7): 64e-5 in BlinkDL's code; some tools used 1e-5 for 5.x
   /// (docs/numerics.md).
   double groupnorm_eps = 64e-5;
+  /// Of ln0, ln1, ln2 and ln_out.
+  double layer_norm_eps = 1e-5;
 
  protected:
   explicit Model(Dims dims) : dims_(std::move(dims)) {}

@@ -93,21 +93,23 @@ Tensor Rwkv5::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerStat
 }
 
 Tensor Rwkv5::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const {
-  Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0);
+  Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0, layer_norm_eps);
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
     x = op::block<1>(
         c, l, {x}, state[static_cast<std::size_t>(l)],
         [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
           Tensor h = in[0];
-          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
-          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          h = op::add_to(b, h,
+                         time_mix(b, p.att, op::layer_norm(b, h, p.ln1, layer_norm_eps), s, seqs));
+          h = op::add_to(
+              b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2, layer_norm_eps), s, seqs));
           return std::array{h};
         })[0];
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out), head});
+  return op::linear(c, {op::layer_norm(c, x, ln_out, layer_norm_eps), head});
 }
 
 void Rwkv5::visit(ParamVisitor& f) {
@@ -157,8 +159,8 @@ std::optional<Minor> minor_of(const Checkpoint& file) {
     return {};
   if (!file.has("blocks.0.att.gate.weight")) return Minor::k0;
   const Source* decay = file.find("blocks.0.att.time_decay");
-  return decay != nullptr && decay->shape.size() >= 2 && decay->shape[1] > 1 ? Minor::k2
-                                                                             : Minor::k1;
+  return decay != nullptr && decay->axes.size() >= 2 && decay->axes[1].size > 1 ? Minor::k2
+                                                                                : Minor::k1;
 }
 
 bool detect(const Checkpoint& file, Dims& d, Minor minor) {
@@ -175,8 +177,7 @@ bool detect(const Checkpoint& file, Dims& d, Minor minor) {
     throw Error(
         Code::kFormat,
         fmt::format("{}: {} heads do not divide {} attention channels", file.path(), d.H, d.A),
-        {.found = "blocks.0.att.time_decay " +
-                  file.find("blocks.0.att.time_decay")->tensor->shape_str()});
+        {.found = "blocks.0.att.time_decay " + file.find("blocks.0.att.time_decay")->shape_str()});
   }
   d.N = d.A / d.H;
   d.time_first = !file.has("blocks.0.att.time_faaaa");

@@ -28,7 +28,7 @@ Tensor embedding(Ctx& c, const Matrix& table, const Tensor& ids);
 /// (T, C)
 Tensor layer_norm(Ctx& c, const Tensor& x, const Norm& p, double eps = kLayerNormEps);
 
-/// One projection of `linear`: act(W x + bias). An absent matrix gives an absent result.
+/// One projection of `linear`: act(scale · W x + bias), the scale being the matrix's own. An absent matrix gives an absent result.
 struct Apply {
   Tensor x;
   const Matrix& w;

@@ -45,4 +45,9 @@ void expect_shape(const char* what, const Tensor& t, const Shape& shape) {
               {.expected = shape.str(), .found = t ? t.shape.str() : "no tensor"});
 }
 
+Tensor unscaled(const char* what, const Matrix& m) {
+  if (m.scale != 1) fail(Code::kInvalidArgument, "{}: the matrix has a scale, {}", what, m.scale);
+  return m.weight;
+}
+
 }  // namespace prwkv

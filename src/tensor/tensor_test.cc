@@ -28,8 +28,11 @@ std::string error_of(const Action& action) {
   return "";
 }
 
-const DType kAllTypes[] = {DType::kF64, DType::kF32, DType::kF16, DType::kBF16, DType::kI64,
-                           DType::kI32, DType::kI16, DType::kI8,  DType::kU8,   DType::kBool};
+const DType kAllTypes[] = {DType::kF64,    DType::kF32,   DType::kF16,  DType::kBF16, DType::kI64,
+                           DType::kI32,    DType::kI16,   DType::kI8,   DType::kU8,   DType::kBool,
+                           DType::kQ4_0,   DType::kQ4_1,  DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
+                           DType::kQ2_K,   DType::kQ3_K,  DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
+                           DType::kIQ4_NL, DType::kIQ4_XS};
 
 TEST(DType, TheTableIsInTheOrderOfTheEnum) {
   for (const DType t : kAllTypes) EXPECT_EQ(info(t).dtype, t);
@@ -43,7 +46,7 @@ TEST(DType, NamesAndLabelsLeadBack) {
     names.insert(name_of(t));
     names.insert(info(t).label);
   }
-  EXPECT_EQ(names.size(), 20u);
+  EXPECT_EQ(names.size(), 44u);
   for (const char* name : {"", "f", "F8_E4M3", "Bf16", "float", "f32 "})
     EXPECT_EQ(dtype_from_name(name), std::nullopt) << name;
 }
@@ -57,6 +60,10 @@ TEST(DType, SizesAreThoseOfTheTypes) {
   EXPECT_EQ(row_bytes(DType::kF64, 1), sizeof(double));
   EXPECT_EQ(row_bytes(DType::kF16, 1), sizeof(f16));
   EXPECT_EQ(row_bytes(DType::kBF16, 1), sizeof(bf16));
+  EXPECT_EQ(row_bytes(DType::kQ8_0, 64), 68u);
+  EXPECT_EQ(row_bytes(DType::kQ6_K, 512), 420u);
+  EXPECT_TRUE(fits(DType::kQ8_0, 96) && fits(DType::kF16, 7) && fits(DType::kQ4_K, 0));
+  EXPECT_FALSE(fits(DType::kQ8_0, 33) || fits(DType::kQ4_K, 96));
 }
 
 TEST(DType, OnlyFourAreFloats) {
@@ -252,6 +259,15 @@ TEST(Matrix, IsOutByIn) {
   EXPECT_TRUE(m);
   EXPECT_EQ(m.out(), 2);
   EXPECT_EQ(m.in(), 3);
+}
+
+TEST(Matrix, AScaleIsNotDroppedWhereNothingAppliesIt) {
+  float one = 1;
+  Matrix m{{&one, {1, 1}, DType::kF32}};
+  EXPECT_EQ(unscaled("x", m).data, &one);
+  m.scale = 0.5f;
+  EXPECT_EQ(error_of([&] { (void)unscaled("embedding: table", m); }),
+            "embedding: table: the matrix has a scale, 0.5");
 }
 
 TEST(Seqs, ListsRowsAndSlots) {

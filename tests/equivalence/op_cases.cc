@@ -12,6 +12,9 @@ using Lengths = std::vector<std::int64_t>;
 using Cases = std::vector<OpCase>;
 
 constexpr DType kWeightTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr DType kBlockTypes[] = {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,   DType::kQ5_1,
+                                 DType::kQ8_0, DType::kQ2_K, DType::kQ3_K,   DType::kQ4_K,
+                                 DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS};
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t kHeadSizes[] = {4, 8, 16, 32, 64, 100};
@@ -111,6 +114,12 @@ Cases embedding_cases() {
     add(type + "_odd_channels", dtype, 61, 63, 7, 0);
     add(type + "_one_channel", dtype, 3, 1, 5, 0);
     add(type + "_unaligned", dtype, 100, 1000, 63, 1);
+  }
+  for (const DType dtype : kBlockTypes) {
+    const std::string type(name_of(dtype));
+    const std::int64_t size = info(dtype).block_size;
+    add(type + "_one_block", dtype, 5, size, 1, 0);
+    add(type + "_odd_blocks_unaligned", dtype, 41, 5 * size, 63, 1);
   }
   return cases;
 }
@@ -359,6 +368,7 @@ struct Part {
   DType dtype = DType::kF32;
   Act act = Act::kNone;
   bool bias = false, saved = false;
+  float scale = 1;
 };
 
 OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Part>& parts,
@@ -374,26 +384,32 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
     q.w = d->weight({p.out, p.in}, p.dtype, 3 / std::sqrt(static_cast<double>(p.in)));
     q.y = d->output({T, p.out});
     q.act = p.act;
+    q.scale = p.scale;
     if (p.bias) q.bias = d->uniform({p.out});
     if (p.saved) q.saved = d->output({T, p.out});
   }
+  // What the operands are, in types whose magnitudes can be taken.
+  LinearArgs plain = a;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto sum_error = [a, i, keep = d] {
+    if (is_block(parts[i].dtype)) plain.part[i].w = d->decoded(a.part[i].w);
+  }
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto sum_error = [plain, i, keep = d] {
       LinearArgs one;
       one.n = 1;
-      one.part[0] = a.part[i];
+      one.part[0] = plain.part[i];
       one.part[0].act = Act::kNone;
       const Projection& q = one.part[0];
-      return rounded(one, q.y, roundings_of_sum(q.x.dim(1)) + 1)();
+      return rounded(one, q.y, roundings_of_sum(q.x.dim(1)) + 2)();
     };
-    const auto act_bound = [a, i, sum_error] {
+    const auto act_bound = [plain, i, sum_error] {
       LinearArgs one;
       one.n = 1;
-      one.part[0] = a.part[i];
+      one.part[0] = plain.part[i];
       one.part[0].act = Act::kNone;
       Doubles b = sum_error();
       const Doubles z = exact_result(one, one.part[0].y);
-      for (std::size_t j = 0; j < b.size(); ++j) b[j] = act_error(a.part[i].act, z[j], b[j]);
+      for (std::size_t j = 0; j < b.size(); ++j) b[j] = act_error(plain.part[i].act, z[j], b[j]);
       return b;
     };
     written.push_back({"y", a.part[i].y, act_bound});
@@ -431,12 +447,30 @@ Cases linear_cases() {
          {31, 8, t, Act::kReluSq, false, true},
          {64, 64, t, Act::kNone, true, true}});
   }
+  for (const DType t : kBlockTypes) {
+    const std::string type(name_of(t));
+    for (const std::int64_t blocks : {1, 3, 11}) {
+      const std::int64_t in = blocks * info(t).block_size;
+      for (const std::int64_t T : {1, 2, 5, 6, 7, 16, 63}) {
+        add(fmt::format("{}_in_{}_rows_{}", type, in, T), T, {{in, blocks == 3 ? 9 : 37, t}},
+            static_cast<std::size_t>(T % 4));
+      }
+    }
+    add(type + "_one_output", 3, {{info(t).block_size, 1, t}});
+    add(type + "_bias_and_saved", 5, {{info(t).block_size, 19, t, Act::kSilu, true, true, 0.25f}});
+  }
   for (const Act act : {Act::kNone, Act::kSigmoid, Act::kTanh, Act::kSilu, Act::kReluSq, Act::kExp,
                         Act::kNegExp, Act::kExpNegExp, Act::kDecay7}) {
     for (const std::int64_t T : {1, 9}) {
       add(fmt::format("act_{}_rows_{}", static_cast<int>(act), T), T,
           {{64, 50, DType::kF32, act, true}});
     }
+  }
+  for (const std::int64_t T : {1, 9}) {
+    add(fmt::format("scaled_rows_{}", T), T,
+        {{64, 50, DType::kF32, Act::kNone, false, false, 4.0f},
+         {65, 31, DType::kF16, Act::kTanh, true, true, 0.3f},
+         {33, 17, DType::kBF16, Act::kNone, true, false, 0.25f}});
   }
   add("eight_parts_of_all_types", 6,
       {{64, 30, DType::kF32},
@@ -503,6 +537,12 @@ Cases linear_rows() {
                                  {63, 41, t, Act::kTanh, true},
                                  {2049, 6, t, Act::kSilu},
                                  {7, 5, t, Act::kNone, true, true}},
+                                data_for("linear", name), {1, kManyRows}));
+  }
+  for (const DType t : kBlockTypes) {
+    const std::string name = fmt::format("{}_rows", name_of(t));
+    cases.push_back(linear_case(name, kManyRows,
+                                {{3 * info(t).block_size, 21, t}, {768, 5, t, Act::kTanh, true}},
                                 data_for("linear", name), {1, kManyRows}));
   }
   return cases;

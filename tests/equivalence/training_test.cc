@@ -121,6 +121,9 @@ std::vector<OpGradient> op_gradients() {
                     {{{3}}},
                     [act](Ctx& c, Pool&, const auto& x) { return op::spread(c, x[0], act, 12); }});
   }
+  list.push_back({"linear_scaled", {{{3, 5}}, {{4, 5}}, {{4}}}, [](Ctx& c, Pool&, const auto& x) {
+                    return op::linear(c, {x[0], Matrix{x[1], 0.3f}, Act::kTanh, x[2]});
+                  }});
   list.push_back({"linear_two_parts_of_one_row",
                   {{{3, 5}}, {{4, 5}}, {{4, 5}}},
                   [](Ctx& c, Pool&, const auto& x) {

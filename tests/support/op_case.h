@@ -17,6 +17,7 @@
 
 #include "backend/ref/array.h"
 #include "backend/ref/ref_backend.h"
+#include "quant/blocks.h"
 #include "support/backends.h"
 #include "support/op_tensors.h"
 #include "support/random.h"
@@ -49,6 +50,13 @@ class CaseData {
   template <class F>
   Tensor weight(const Shape& shape, DType dtype, F draw) requires std::invocable<F, std::int64_t> {
     Tensor t = make(shape, dtype);
+    if (is_block(dtype)) {
+      std::vector<float> values(static_cast<std::size_t>(t.numel()));
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<float>(draw(static_cast<std::int64_t>(i)));
+      quant::quantize(dtype, values.data(), t.numel(), t.as<std::byte>());
+      return t;
+    }
     for (std::int64_t i = 0; i < t.numel(); ++i) {
       const auto x = static_cast<float>(draw(i));
       if (dtype == DType::kF16) t.as<f16>()[i] = to_f16(x);
@@ -56,6 +64,12 @@ class CaseData {
       if (dtype == DType::kF32) t.as<float>()[i] = x;
     }
     return t;
+  }
+  /// The same values as f32: what a matrix of blocks stands for.
+  Tensor decoded(const Tensor& t) {
+    Tensor plain = make(t.shape, DType::kF32);
+    quant::dequantize(t.dtype, t.as<const std::byte>(), t.numel(), plain.as<float>());
+    return plain;
   }
   Tensor ints(const std::vector<std::int64_t>& values) {
     Tensor t = make({static_cast<std::int64_t>(values.size())}, DType::kI32);
@@ -151,7 +165,8 @@ class Placed {
   Tensor place(const Tensor& host, std::size_t misaligned) {
     constexpr std::size_t kGuard = 64;
     Tensor t = host;
-    const bool is_weight = is_float(host.dtype) && host.dtype != DType::kF64;
+    const bool is_weight =
+        is_block(host.dtype) || (is_float(host.dtype) && host.dtype != DType::kF64);
     if (host.dtype == DType::kF64) t.dtype = backend_.activation_dtype();
     const std::size_t offset = kGuard + (is_weight ? misaligned : 0);
     Copy copy;

@@ -89,7 +89,8 @@ void CpuBackend::linear(const LinearArgs& args) {
                                           .x_stride = p.x.dim(1),
                                           .y_stride = p.y.dim(1),
                                           .dtype = p.w.dtype,
-                                          .act = p.act};
+                                          .act = p.act,
+                                          .scale = p.scale};
   }
   products(parts.data(), args.n);
 }

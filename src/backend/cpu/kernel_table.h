@@ -10,16 +10,17 @@
 
 namespace prwkv::cpu {
 
-/// y = act(W x + bias) with explicit row strides, so that parts of wider matrices can be operands.
+/// y = act(scale · W x + bias) with explicit row strides, so that parts of wider matrices can be operands.
 struct Product {
   float* y;            // (T, out), rows y_stride apart
-  float* saved;        // the same layout, or nullptr: receives W x + bias
+  float* saved;        // the same layout, or nullptr: receives scale · W x + bias
   const float* x;      // (T, in), rows x_stride apart
   const std::byte* w;  // (out, in) of `dtype`, rows adjacent, any alignment
   const float* bias;   // (out) or nullptr
   std::int64_t T, in, out, x_stride, y_stride;
   DType dtype;
   Act act;
+  float scale = 1;
 };
 
 template <class Args>

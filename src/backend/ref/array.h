@@ -6,13 +6,25 @@
 #include <vector>
 
 #include "backend/op_args.h"
+#include "quant/blocks.h"
 #include "tensor/half.h"
 
 namespace prwkv::ref {
 
+/// Element i of a type with blocks: its whole block is decoded.
+inline double load_from_block(const Tensor& t, std::int64_t i) {
+  constexpr std::int64_t kMost = 256;
+  const std::int64_t size = info(t.dtype).block_size;
+  float block[kMost];
+  quant::dequantize(t.dtype, t.as<const std::byte>() + row_bytes(t.dtype, i / size * size), size,
+                    block);
+  return block[i % size];
+}
+
 /// Element i as double, whatever the stored type; elements may be unaligned (weights in a mapped
 /// file).
 inline double load(const Tensor& t, std::int64_t i) {
+  if (is_block(t.dtype)) return load_from_block(t, i);
   const char* p = static_cast<const char*>(t.data) + row_bytes(t.dtype, i);
   const auto read = [p]<class T>(T value) {
     std::memcpy(&value, p, sizeof value);
@@ -25,6 +37,21 @@ inline double load(const Tensor& t, std::int64_t i) {
     case DType::kBF16: return to_float(read(bf16{}));
     default: return 0;
   }
+}
+
+/// Row r of a matrix, each block decoded once.
+inline std::vector<double> load_row(const Tensor& t, std::int64_t r) {
+  const std::int64_t n = t.dim(1);
+  std::vector<double> row(static_cast<std::size_t>(n));
+  if (is_block(t.dtype)) {
+    std::vector<float> decoded(row.size());
+    quant::dequantize(t.dtype, t.as<const std::byte>() + row_bytes(t.dtype, r * n), n,
+                      decoded.data());
+    row.assign(decoded.begin(), decoded.end());
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) row[static_cast<std::size_t>(i)] = load(t, r * n + i);
+  }
+  return row;
 }
 
 inline void store(const Tensor& t, std::int64_t i, double value) {

@@ -20,7 +20,11 @@ inline void embedding(const EmbeddingArgs& a, std::int64_t begin, std::int64_t e
       case DType::kF32: widen_row<WeightF32>(table + at * 4, y, C); break;
       case DType::kF16: widen_row<WeightF16>(table + at * 2, y, C); break;
       case DType::kBF16: widen_row<WeightBF16>(table + at * 2, y, C); break;
-      default: break;  // the loader hands no other type to this backend
+      default:
+        with_block(a.table.dtype, [&]<class Block>() {
+          constexpr auto kBytes = static_cast<std::int64_t>(sizeof(Block));
+          decode<Block>(table + at / Quants<Block>::kElements * kBytes, C, y);
+        });
     }
   }
 }

@@ -6,8 +6,9 @@ namespace prwkv {
 void RefBackend::embedding(const EmbeddingArgs& a) {
   const auto T = a.y.dim(0), C = a.y.dim(1);
   for (std::int64_t t = 0; t < T; ++t) {
+    const std::vector<double> row = ref::load_row(a.table, ref::index(a.ids, t));
     for (std::int64_t c = 0; c < C; ++c)
-      ref::store(a.y, t * C + c, ref::load(a.table, ref::index(a.ids, t) * C + c));
+      ref::store(a.y, t * C + c, row[static_cast<std::size_t>(c)]);
   }
 }
 

@@ -13,7 +13,9 @@ void linear(Ctx& c, std::span<const Apply> parts, std::span<Tensor> y) {
     const bool keep_z = c.tape != nullptr && part.act != Act::kNone;
     y[i] = c.make({T, out});
     args.part[static_cast<std::size_t>(args.n++)] = {
-        y[i], part.x, part.w.weight, part.bias, part.act, keep_z ? c.make({T, out}) : Tensor{}};
+        y[i],        part.x,   part.w.weight,
+        part.bias,   part.act, keep_z ? c.make({T, out}) : Tensor{},
+        part.w.scale};
   }
   c.backend.linear(args);
   for (std::size_t i = 0, p = 0; i < parts.size(); ++i) {
@@ -22,8 +24,8 @@ void linear(Ctx& c, std::span<const Apply> parts, std::span<Tensor> y) {
     const Projection& q = args.part[p++];
     if (c.tape == nullptr) continue;
     c.tape->record([q, out = y[i]](Tape& t) {
-      t.backend().linear_backward(
-          {t.grad(q.x), t.grad(q.w), t.grad(q.bias), t.grad(out), q.x, q.w, q.saved, q.act});
+      t.backend().linear_backward({t.grad(q.x), t.grad(q.w), t.grad(q.bias), t.grad(out), q.x, q.w,
+                                   q.saved, q.act, q.scale});
     });
   }
 }

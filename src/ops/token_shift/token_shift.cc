@@ -66,15 +66,16 @@ Tensor shift_by(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& mu) 
 std::array<Tensor, 5> data_shift(Ctx& c, const Tensor& x, const Tensor& delta, const Tensor& z,
                                  const Matrix& w2, const std::array<Tensor, 5>& maa) {
   c.refuse_tape("data_shift");
-  const std::int64_t T = x.dim(0), C = x.dim(1), D = w2.weight.dim(2);
+  const Tensor stack = unscaled("data_shift: w2", w2);
+  const std::int64_t T = x.dim(0), C = x.dim(1), D = stack.dim(2);
   expect_shape("data_shift: delta", delta, x.shape);
   expect_shape("data_shift: z", z, {T, 5 * D});
-  expect_shape("data_shift: w2", w2.weight, {5, C, D});
+  expect_shape("data_shift: w2", stack, {5, C, D});
   DataShiftArgs args{.y = {}, .x = x, .delta = delta, .z = z, .w2 = {}, .maa = maa};
   for (std::size_t q = 0; q < 5; ++q) {
     expect_shape("data_shift: maa", maa[q], {C});
     args.y[q] = c.make(x.shape);
-    args.w2[q] = w2.weight.rows(static_cast<std::int64_t>(q), 1).reshaped({C, D});
+    args.w2[q] = stack.rows(static_cast<std::int64_t>(q), 1).reshaped({C, D});
   }
   c.backend.data_shift(args);
   for (Tensor& y : args.y) y = c.result("data_shift", y);

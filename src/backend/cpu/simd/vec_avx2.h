@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "backend/cpu/simd/bytes_avx2.h"
+
 namespace prwkv::PRWKV_ISA {
 
 struct Vec {
@@ -27,6 +29,18 @@ struct Vec {
   static Vec load_bf16(const void* p) {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
+  }
+  static float half(const void* p) {
+    unsigned short bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return _cvtsh_ss(bits);
+  }
+  static void widen_bytes(Bytes b, Vec* to) {
+    const __m128i low = _mm256_castsi256_si128(b.v), high = _mm256_extracti128_si256(b.v, 1);
+    to[0] = widen_8(low);
+    to[1] = widen_8(_mm_srli_si128(low, 8));
+    to[2] = widen_8(high);
+    to[3] = widen_8(_mm_srli_si128(high, 8));
   }
 
   friend Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
@@ -58,6 +72,7 @@ struct Vec {
   }
 
  private:
+  static Vec widen_8(__m128i bytes) { return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))}; }
   static __m256i first(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }

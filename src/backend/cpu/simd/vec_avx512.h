@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "backend/cpu/simd/bytes_avx2.h"
+
 namespace prwkv::PRWKV_ISA {
 
 struct Vec {
@@ -27,6 +29,15 @@ struct Vec {
   static Vec load_bf16(const void* p) {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+  }
+  static float half(const void* p) {
+    unsigned short bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return _cvtsh_ss(bits);
+  }
+  static void widen_bytes(Bytes b, Vec* to) {
+    to[0] = widen_16(_mm256_castsi256_si128(b.v));
+    to[1] = widen_16(_mm256_extracti128_si256(b.v, 1));
   }
 
   friend Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -50,6 +61,7 @@ struct Vec {
   friend float max_element(Vec a) { return _mm512_reduce_max_ps(a.v); }
 
  private:
+  static Vec widen_16(__m128i bytes) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))}; }
   static __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };
 

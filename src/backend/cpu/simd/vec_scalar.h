@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstring>
 
+#include "backend/cpu/simd/bytes_scalar.h"
 #include "tensor/half.h"
 
 namespace prwkv::PRWKV_ISA {
@@ -46,6 +47,17 @@ struct Vec {
   static Vec load_f32(const void* p) { return load(static_cast<const float*>(p)); }
   static Vec load_f16(const void* p) { return widen<f16>(p); }
   static Vec load_bf16(const void* p) { return widen<bf16>(p); }
+  /// One f16.
+  static float half(const void* p) {
+    f16 h;
+    std::memcpy(&h, p, sizeof h);
+    return to_float(h);
+  }
+  /// Signed bytes as floats, in Bytes::size / size vectors.
+  static void widen_bytes(const Bytes& b, Vec* to) {
+    for (int i = 0; i < Bytes::size; ++i)
+      to[i / size].v[i % size] = static_cast<float>(static_cast<std::int8_t>(b.v[i]));
+  }
 
   friend Vec operator+(Vec a, const Vec& b) {
     for (int i = 0; i < size; ++i) a.v[i] += b.v[i];
