@@ -1,4 +1,4 @@
-/// Checksums and fingerprints (XXH3, 64 bit): fast, not cryptographic.
+/// Checksums (XXH3, 64 bit): fast, not cryptographic.
 #pragma once
 
 #include <cstddef>

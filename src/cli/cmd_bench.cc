@@ -270,12 +270,12 @@ void add_bench(CLI::App& app) {
   auto* model = cmd->add_option("MODEL", o->model,
                                 "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
                     ->type_name("FILE");
-  cmd->add_option("--random-weights", o->random_weights,
-                  "A model of this shape with random weights, e.g. rwkv7:0.4b")
-      ->type_name("SHAPE")
-      ->excludes(model);
+  auto* shape = cmd->add_option("--random-weights", o->random_weights,
+                                "A model of this shape with random weights, e.g. rwkv7:0.4b")
+                    ->type_name("SHAPE")
+                    ->excludes(model);
   auto* machine = cmd->add_flag("--machine", o->machine, "Only measure the limits of the machine");
-  machine->excludes(model);
+  machine->excludes(model)->excludes(shape);
   cmd->add_option("--dtype", o->dtype,
                   "Type of the matrices (default: as stored; random weights: f16)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
@@ -297,6 +297,7 @@ void add_bench(CLI::App& app) {
       ->capture_default_str()
       ->type_name("N");
   cmd->add_option("--seed", o->seed, "Seed of random weights")
+      ->check(seed_number())
       ->capture_default_str()
       ->type_name("N");
   cmd->add_flag("--json", o->json, "Print JSON");

@@ -17,7 +17,7 @@ void run_detokenize(const DetokenizeOptions& o) {
   std::string list;
   for (const std::string& part : o.ids) list += part + " ";
   if (o.ids.empty() || (o.ids.size() == 1 && o.ids[0] == "-")) list = read_text("-");
-  const std::vector<std::int32_t> ids = parse_ids(list);
+  const std::vector<std::int32_t> ids = parse_ids(list, "IDS");
   for (const std::int32_t id : ids) {
     if (id < tokenizer->vocab_size()) continue;
     throw Error(Code::kInvalidArgument,

@@ -102,7 +102,7 @@ void run_generate(const GenerateOptions& o) {
   const Tokenizer& tokenizer = engine->tokenizer();
   Session session = engine->session();
   session.set_sampler(Sampler({.seed = o.seed.value_or(o.temperature == 0.0 ? 0 : random_seed())}));
-  if (!o.state_in.empty()) session.load(o.state_in, o.any_weights);
+  if (!o.state_in.empty()) session.load(o.state_in, o.any_weights ? Weights::kAny : Weights::kSame);
   set_sampling(session, o);
 
   Timing t{.load_seconds = engine->info().load_seconds};
@@ -176,7 +176,7 @@ void add_generate(CLI::App& app) {
       app.add_subcommand("generate", "Continue a prompt and print the text as it is produced");
   cmd->footer(
       "Only the continuation is printed, not the prompt. Without a prompt, the text starts from "
-      "nothing.\n"
+      "end-of-text,\nas a new document.\n"
       "A session file (--state-out) has everything needed to go on as if never stopped: the "
       "model's state,\n"
       "its last logits, an unfinished character, the sampling options and the place in the random "
@@ -209,6 +209,7 @@ void add_generate(CLI::App& app) {
   cmd->add_option(
          "--seed", o->seed,
          "The same seed gives the same text (default: another one each time, shown at the end)")
+      ->check(seed_number())
       ->type_name("N")
       ->group(sampling);
   const std::string state = "State";

@@ -26,7 +26,7 @@ struct Contents {
   const Checkpoint& file;
   Detected detected;
   std::string problem;      ///< why a file that looks like RWKV cannot be run
-  std::string fingerprint;  ///< 16 hexadecimal digits; empty if it has none
+  std::string fingerprint;  ///< 64 hexadecimal digits; empty if it has none
   std::map<std::string, std::size_t> dtypes;
   std::int64_t parameters = 0;
   std::uint64_t bytes = 0;
@@ -47,8 +47,7 @@ Contents look_at(const Checkpoint& file) {
   try {
     c.detected = detect(file);
     if (c.detected.generation == nullptr) return c;
-    const std::unique_ptr<Backend> backend = make_backend({.name = "ref", .dtype = DType::kF32});
-    c.fingerprint = fmt::format("{:016x}", fingerprint_of(file, c.detected, *backend));
+    c.fingerprint = fingerprint_of(file).str();
   } catch (const Error& e) {
     if (e.code() != Code::kFormat && e.code() != Code::kUnsupported) throw;
     c.problem = first_line(e.what());
@@ -295,7 +294,10 @@ void add_inspect(CLI::App& app) {
   cmd->add_option("FILE", o->file, "Weight file (.pth, .safetensors, .bin)")
       ->required()
       ->type_name("FILE");
-  cmd->add_option("--tensor", o->tensor, "Show this tensor's values")->type_name("NAME");
+  cmd->add_option("--tensor", o->tensor, "Show this tensor's values")
+      ->check(CLI::Validator(
+          [](const std::string& name) { return name.empty() ? "expected a name" : ""; }, ""))
+      ->type_name("NAME");
   cmd->add_flag("--all", o->all, "A line for every tensor");
   cmd->add_flag("--json", o->json, "Print JSON");
   cmd->callback([o] { run_inspect(*o); });

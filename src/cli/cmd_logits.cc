@@ -84,7 +84,7 @@ void run_logits(const LogitsOptions& o) {
     throw Error(Code::kInvalidArgument, "prwkv logits: no tokens",
                 {.expected = "--tokens 34,105,110 or --prompt TEXT"});
   }
-  std::vector<std::int32_t> tokens = parse_ids(o.tokens);
+  std::vector<std::int32_t> tokens = parse_ids(o.tokens, "--tokens");
   const std::shared_ptr<Engine> engine = o.model.open("logits");
   if (prompt) tokens = engine->tokenizer().encode(*prompt);
   if (tokens.empty()) fail(Code::kInvalidArgument, "prwkv logits: the list of tokens is empty");

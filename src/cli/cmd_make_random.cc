@@ -33,6 +33,10 @@ void run_make_random(const MakeRandomOptions& o) {
   const ModelShape shape = model_shape(o.shape);
   const DType dtype = *dtype_from_name(o.dtype);
   const std::size_t size = shape.bytes(dtype);
+  if (o.path == "-") {
+    throw Error(Code::kInvalidArgument, "OUT: a model is not written to standard output",
+                {.expected = "the path of a file"});
+  }
   expect_writable(o.path);
   expect_room(o.path, size);
   catch_interrupts();
@@ -64,6 +68,9 @@ void add_make_random(CLI::App& app) {
   auto o = std::make_shared<MakeRandomOptions>();
   CLI::App* cmd =
       app.add_subcommand("make-random", "Write a model of a real shape with random weights");
+  std::vector<std::string_view> generation_names;
+  for (const Generation& g : generations()) generation_names.push_back(g.name);
+  std::reverse(generation_names.begin(), generation_names.end());  // oldest first
   cmd->footer(
       fmt::format("Such a model generates noise, at the speed and in the memory of the real one.\n"
                   "{}\n"
@@ -71,10 +78,9 @@ void add_make_random(CLI::App& app) {
                   "optionally A attention\n"
                   "channels, F ffn width, V vocabulary, N channels a head, and ranks (7: w a v g; "
                   "6: mix decay;\n"
-                  "4a: tiny). Generations: 4, 4a, 5.0, 5.1, 5.2, 6, 7. The same shape, type and "
-                  "seed give the same\n"
-                  "file.",
-                  wrapped(fmt::format("Shapes: {}", fmt::join(model_shape_names(), " ")), 98)));
+                  "4a: tiny). Generations: {}. The same shape, type and seed give the same file.",
+                  wrapped(fmt::format("Shapes: {}", fmt::join(model_shape_names(), " ")), 98),
+                  fmt::join(generation_names, ", ")));
   cmd->add_option("SHAPE", o->shape, "Shape of the model, e.g. rwkv7:0.4b")
       ->required()
       ->type_name("SHAPE");
@@ -85,7 +91,10 @@ void add_make_random(CLI::App& app) {
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->capture_default_str()
       ->type_name("TYPE");
-  cmd->add_option("--seed", o->seed, "Seed of the weights")->capture_default_str()->type_name("N");
+  cmd->add_option("--seed", o->seed, "Seed of the weights")
+      ->check(seed_number())
+      ->capture_default_str()
+      ->type_name("N");
   cmd->add_flag("--json", o->json, "Print what was made as JSON");
   cmd->add_flag("--progress", o->progress.force, "Show progress even without a terminal");
   cmd->add_flag("-q,--quiet", o->progress.quiet, "No progress and no summary");

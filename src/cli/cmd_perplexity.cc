@@ -44,18 +44,20 @@ double surprises(const std::vector<T>& logits, std::size_t V,
 }
 
 void run_perplexity(PerplexityOptions o) {
-  if (o.file.empty())
-    std::swap(o.file, o.model.model);  // the one argument that was given is the text
-  o.model.expect_model("perplexity");
   if (o.file.empty()) {
-    throw Error(Code::kInvalidArgument, "prwkv perplexity: no text was named",
-                {.expected = "prwkv perplexity MODEL FILE"});
+    throw Error(Code::kInvalidArgument, "prwkv perplexity: a model and a text are needed",
+                {.expected = "prwkv perplexity MODEL FILE",
+                 .found = o.model.model.empty() ? "neither" : "only " + one_line(o.model.model),
+                 .hint = "this version comes without a default model"});
   }
   const std::string text = read_text(o.file);
   catch_interrupts();
   const std::shared_ptr<Engine> engine = o.model.open("perplexity");
   std::vector<std::int32_t> tokens = engine->tokenizer().encode(text);
-  if (tokens.empty()) fail(Code::kInvalidArgument, "{}: the text is empty", o.file);
+  if (tokens.empty()) {
+    throw Error(Code::kFormat, o.file + ": the text is empty",
+                {.expected = "at least one token", .found = "0 bytes"});
+  }
   // The first token is predicted from end-of-text, as documents were separated in training.
   tokens.insert(tokens.begin(), engine->tokenizer().end_of_text());
   const std::size_t total = tokens.size() - 1;

@@ -121,7 +121,7 @@ void run_show(const ShowOptions& o) {
                 {"generation", s.header.generation},
                 {"n_layer", s.header.L},
                 {"n_embd", s.header.C},
-                {"fingerprint", hex(s.header.fingerprint)},
+                {"fingerprint", s.header.fingerprint.str()},
                 {"tokens_seen", s.tokens_seen},
                 {"dtype", name_of(s.dtype)},
                 {"bytes", s.bytes()},
@@ -134,7 +134,7 @@ void run_show(const ShowOptions& o) {
       "generation   {}\nlayers       {}\nchannels     {}\nfingerprint  {}\ntokens seen  {}\nstate  "
       "      {} in {}\n"
       "session      {}\n\ntensor       layers  shape              rms      largest\n",
-      s.header.generation, s.header.L, s.header.C, hex(s.header.fingerprint), s.tokens_seen,
+      s.header.generation, s.header.L, s.header.C, s.header.fingerprint.str(), s.tokens_seen,
       bytes(static_cast<double>(s.bytes())), name_of(s.dtype),
       has_logits ? "can go on without another token" : "needs a token before it can generate");
   for (const auto& [name, r] : rows) {
@@ -147,13 +147,13 @@ void run_show(const ShowOptions& o) {
 void run_compare(const CompareOptions& o) {
   const State a = load_state_file(o.a).state, b = load_state_file(o.b).state;
   const std::vector<StateDifference> rows = compare(a, b);
-  const bool same_weights = a.header.fingerprint == b.header.fingerprint;
+  const bool one_model = same_weights(a.header.fingerprint, b.header.fingerprint);
   const bool identical = std::all_of(rows.begin(), rows.end(),
                                      [](const StateDifference& r) { return r.max_abs == 0; });
   if (o.json) {
     std::string json =
         fmt::format(R"({{"identical":{},"same_weights":{},"tokens_seen":[{},{}],"tensors":[)",
-                    identical, same_weights, a.tokens_seen, b.tokens_seen);
+                    identical, one_model, a.tokens_seen, b.tokens_seen);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       json += fmt::format(R"({}{{"name":{},"max_abs":)", i > 0 ? "," : "", json_text(rows[i].name));
       append_number(json, rows[i].max_abs);
@@ -166,7 +166,7 @@ void run_compare(const CompareOptions& o) {
   }
   std::string out = fmt::format("{}{}\ntensor        largest difference   rms difference\n",
                                 identical ? "the states are identical" : "the states differ",
-                                same_weights ? "" : "; they were made with different weights");
+                                one_model ? "" : "; they were made with different weights");
   for (const StateDifference& r : rows)
     out += fmt::format("{:12} {:19.6g} {:16.6g}\n", r.name, r.max_abs, r.rms);
   print(out);

@@ -4,11 +4,13 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/help.h"
+#include "cli/text.h"
 
 namespace prwkv::cli {
 namespace {
@@ -20,7 +22,7 @@ Exit codes
   0  done                              4  well-formed, but not supported
   1  a bug in this program             5  two files do not belong together (state and model)
   2  a mistake on the command line     6  not enough memory
-  3  a file is missing or damaged    130  stopped by Ctrl-C
+  3  a file is missing or damaged    130  stopped by Ctrl-C or SIGTERM
 
 Environment
   PRWKV_CPU_ISA  scalar, avx2 or avx512: use this instruction set instead of the best one)";
@@ -28,6 +30,20 @@ Environment
 int report(const char* message, int code) {
   note(std::string("prwkv: ") + message);
   return code;
+}
+
+/// What is wrong with a command line that CLI11 refuses.
+std::string usage_error(const CLI::App& app, const CLI::ParseError& e, int argc, char** argv) {
+  const CLI::App* command = &app;
+  std::string path = "prwkv";
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    path += " " + command->get_name();
+  }
+  std::string what = e.what();
+  if (command == &app && argc > 1 && argv[1][0] != '-')
+    what = fmt::format("there is no command {}", one_line(argv[1]));
+  return fmt::format("{}\n  hint      '{} --help' lists what there is", what, path);
 }
 
 int run(int argc, char** argv) {
@@ -48,26 +64,22 @@ int run(int argc, char** argv) {
   add_state(app);
   add_completion(app);
   try {
-    app.parse(argc, argv);
-    return kOk;
-  } catch (const CLI::Success& e) {  // --help, --version
-    app.exit(e);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& e) {  // --help, --version
+      std::ostringstream text;
+      app.exit(e, text, text);
+      print(text.str());
+    }
     return kOk;
   } catch (const CLI::ParseError& e) {
-    const CLI::App* command = &app;
-    std::string path = "prwkv";
-    while (!command->get_subcommands().empty()) {
-      command = command->get_subcommands().front();
-      path += " " + command->get_name();
-    }
-    return report(
-        fmt::format("{}\n  hint      '{} --help' lists what there is", e.what(), path).c_str(),
-        kUsageError);
+    return report(usage_error(app, e, argc, argv).c_str(), kUsageError);
   } catch (const Exit& e) {
     return e.code;
   } catch (const ReaderGone&) {
     return kOk;  // whoever read this has seen enough
   } catch (const Error& e) {
+    if (e.code() == Code::kCancelled) return report("interrupted", kInterruptedExit);
     return report(e.what(), exit_code_of(e.code()));
   } catch (const std::bad_alloc&) {
     return report("there is not enough memory", kMemoryError);

@@ -1,5 +1,8 @@
 #include "cli/model_options.h"
 
+#include <charconv>
+#include <cmath>
+
 #include "cli/text.h"
 
 namespace prwkv::cli {
@@ -69,7 +72,7 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
   command
       .add_option("--groupnorm-eps", o.groupnorm_eps,
                   "eps of ln_x in RWKV 5, 6 and 7 (default 64e-5; some tools used 1e-5 for 5.x)")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->type_name("EPS")
       ->group(group);
   if (with_vocab == WithVocab::kYes) {
@@ -77,6 +80,29 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
         ->type_name("VOCAB")
         ->group(group);
   }
+}
+
+CLI::Validator positive_number() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        double value = 0;
+        const auto [p, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = error == std::errc{} && p == text.data() + text.size();
+        if (whole && value > 0 && std::isfinite(value)) return {};
+        return fmt::format("expected a positive number, found {}", one_line(text));
+      },
+      "");
+}
+
+CLI::Validator seed_number() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const auto [p, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error == std::errc{} && p == text.data() + text.size()) return {};
+        return fmt::format("expected a whole number from 0 to 2^64 - 1, found {}", one_line(text));
+      },
+      "");
 }
 
 std::optional<std::string> PromptOptions::read() const {

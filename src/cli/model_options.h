@@ -38,6 +38,10 @@ struct PromptOptions {
 std::array<CLI::Option*, 2> add_prompt_options(CLI::App& command, PromptOptions& o,
                                                const std::string& what);
 
+/// Checks of values that CLI11 has none for: a finite number above 0; 64 bits without a sign.
+CLI::Validator positive_number();
+CLI::Validator seed_number();
+
 constexpr const char* kVocabHelp =
     "Vocabulary: world, neox, bytes, or a file (rwkv_vocab text or tokenizer.json)";
 

@@ -79,23 +79,39 @@ std::string read_text(const std::string& path) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
-std::vector<std::int32_t> parse_ids(std::string_view text) {
+std::vector<std::int32_t> parse_ids(std::string_view text, std::string_view what) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const auto trim = [&] {
+    text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+    text = text.substr(0, text.find_last_not_of(kSpace) + 1);
+  };
+  trim();
+  // What tokenize prints is welcome, too: {"ids":[…]}, or the list alone.
+  for (const auto& [opening, closing] : {std::pair{"{\"ids\":", "}"}, {"[", "]"}}) {
+    if (!text.starts_with(opening) || !text.ends_with(closing)) continue;
+    text.remove_prefix(std::string_view(opening).size());
+    text.remove_suffix(1);
+    trim();
+  }
   std::vector<std::int32_t> ids;
-  constexpr std::string_view kBetween = ", \t\r\n[]";  // a JSON list is welcome, too
-  for (;;) {
-    text.remove_prefix(std::min(text.find_first_not_of(kBetween), text.size()));
-    if (text.empty()) return ids;
-    const std::string_view item = text.substr(0, text.find_first_of(kBetween));
+  while (!text.empty()) {
+    const std::string_view item = text.substr(0, text.find_first_of(", \t\r\n"));
     std::int32_t id = 0;
     const auto [p, error] = std::from_chars(item.data(), item.data() + item.size(), id);
     if (error != std::errc{} || p != item.data() + item.size() || id < 0) {
-      throw Error(
-          Code::kInvalidArgument, "a token id makes no sense",
-          {.expected = "numbers such as 34,105,110", .found = one_line(item.substr(0, 40))});
+      throw Error(Code::kInvalidArgument, fmt::format("{}: this is no list of token ids", what),
+                  {.expected = "numbers from 0 to 2147483647, as in 34,105,110",
+                   .found = one_line(item.substr(0, 40))});
     }
     ids.push_back(id);
     text.remove_prefix(item.size());
+    trim();
+    if (!text.starts_with(',')) continue;
+    text.remove_prefix(1);
+    trim();
+    if (text.empty()) text = ",";  // a comma with nothing behind it is no number
   }
+  return ids;
 }
 
 std::string one_line(std::string_view text) {

@@ -39,8 +39,9 @@ std::string json_text(std::string_view text);
 /// The whole of a file, or of standard input for "-". Throws Error{kFile}.
 std::string read_text(const std::string& path);
 
-/// "1, 2,3" or "1 2 3". Throws Error{kInvalidArgument}.
-std::vector<std::int32_t> parse_ids(std::string_view text);
+/// "1, 2,3", "1 2 3", "[1,2,3]" or {"ids":[1,2,3]}; `what` names it in messages. Throws
+/// Error{kInvalidArgument}.
+std::vector<std::int32_t> parse_ids(std::string_view text, std::string_view what);
 
 /// 'text' with control characters, quotes and backslashes escaped, for one line of a table.
 std::string one_line(std::string_view text);

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <utility>
 
-#include "base/hash.h"
 #include "models/refusals.h"
 #include "quant/blocks.h"
 #include "tensor/half.h"
@@ -166,31 +165,6 @@ void check_dims(const Checkpoint& file, std::string_view generation, const Dims&
   }
 }
 
-/// Collects the vectors whose values identify a checkpoint in every format.
-class FingerprintVisitor final : public ParamVisitor {
- public:
-  FingerprintVisitor(Backend& backend, std::int64_t layers, std::uint64_t seed)
-      : hash(seed), backend_(backend), last_(fmt::format("blocks.{}.ln2.weight", layers - 1)) {}
-  void visit(const Param& p, Tensor& t) override {
-    if (p.name != "blocks.0.ln0.weight" && p.name != "blocks.0.ln1.weight" && p.name != last_ &&
-        p.name != "ln_out.weight" && p.name != "ln_out.bias") {
-      return;
-    }
-    std::vector<std::byte> values(t.bytes());
-    backend_.download(values.data(), t);
-    std::vector<float> floats(static_cast<std::size_t>(t.numel()));
-    SourceReader(Source::of(p.name, t.dtype, values, std::array{t.numel()})).read(0, floats);
-    std::vector<std::uint16_t> rounded;
-    for (const float x : floats) rounded.push_back(to_bf16(x).bits);
-    hash = hash64(std::as_bytes(std::span(rounded)), hash);
-  }
-  std::uint64_t hash;
-
- private:
-  Backend& backend_;
-  std::string last_;
-};
-
 /// The constants of the norms as the program computes them that the file comes from: docs/numerics.md.
 void set_eps(Model& model, const Checkpoint& file) {
   const ModelConfig& config = file.config();
@@ -216,31 +190,6 @@ Detected detect(const Checkpoint& file) {
   return found;
 }
 
-std::uint64_t fingerprint_of(Model& model, Backend& backend) {
-  const Dims& d = model.dims();
-  const std::array<std::int64_t, 7> sizes = {d.L, d.C, d.A, d.F, d.V, d.H, d.N};
-  const std::uint64_t seed =
-      hash64(std::as_bytes(std::span(model.generation())), hash64(std::as_bytes(std::span(sizes))));
-  FingerprintVisitor v(backend, d.L, seed);
-  model.visit(v);
-  return v.hash;
-}
-
-std::uint64_t fingerprint_of(const Checkpoint& file, const Detected& found, Backend& backend) {
-  struct VectorBinder final : ParamVisitor {
-    explicit VectorBinder(Binder& all) : binder(all) {}
-    void visit(const Param& p, Tensor& t) override { binder.visit(p, t); }
-    void visit_matrix(const Param&, Matrix&) override {}
-    Binder& binder;
-  };
-  Arena arena(backend);
-  Binder binder(file, backend, arena, {});
-  VectorBinder vectors(binder);
-  const std::unique_ptr<Model> model = found.generation->make(found.dims);
-  model->visit(vectors);
-  return fingerprint_of(*model, backend);
-}
-
 LoadedModel load_model(const std::string& path, Backend& backend, const LoadOptions& options) {
   LoadedModel m;
   m.file = std::make_unique<Checkpoint>(path);
@@ -253,7 +202,7 @@ LoadedModel load_model(const std::string& path, Backend& backend, const LoadOpti
   Binder binder(*m.file, backend, *m.weights, options);
   m.model->visit(binder);
   backend.sync();
-  m.fingerprint = fingerprint_of(*m.model, backend);
+  m.fingerprint = fingerprint_of(*m.file);
   return m;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "models/checkpoint.h"
+#include "models/fingerprint.h"
 #include "models/model.h"
 #include "ops/ctx.h"
 
@@ -25,10 +26,7 @@ struct LoadedModel {
   std::unique_ptr<Checkpoint> file;  ///< the mapping that matrices lie in; absent for random models
   std::unique_ptr<Arena> weights;    ///< converted, transposed and small tensors
   std::unique_ptr<Model> model;
-  /// Hash of the sizes and of a few norm vectors rounded to bf16: the same for every format and
-  /// quantization of one checkpoint, since all of them keep these vectors (docs/numerics.md,
-  /// "Fingerprint").
-  std::uint64_t fingerprint = 0;
+  Fingerprint fingerprint;
 };
 
 /// The type of a matrix when `wanted` is asked for: a block type only if its rows fit, else what
@@ -48,12 +46,5 @@ struct Detected {
 /// found.
 [[nodiscard]] LoadedModel load_model(const std::string& path, Backend& backend,
                                      const LoadOptions& options = {});
-
-/// The same sum for a model whose parameters are bound: used by load_model and for models made in
-/// memory.
-[[nodiscard]] std::uint64_t fingerprint_of(Model& model, Backend& backend);
-/// The same for a file, without touching its matrices.
-[[nodiscard]] std::uint64_t fingerprint_of(const Checkpoint& file, const Detected& found,
-                                           Backend& backend);
 
 }  // namespace prwkv

@@ -279,7 +279,8 @@ void Engine::run(std::span<Work> work, const std::function<bool()>& keep_going) 
       begin[i] += count[i];
       more = more || begin[i] < work[i].tokens.size();
     }
-    if (more && keep_going && !keep_going()) fail(Code::kCancelled, "stopped by the callback");
+    if (more && keep_going && !keep_going())
+      fail(Code::kCancelled, "stopped in the middle, as the callback wished");
   }
 }
 
@@ -394,9 +395,12 @@ void Session::feed(std::span<const std::int32_t> tokens,
 Generated Session::generate(const GenerateOptions& options, const PieceCallback& callback) {
   const Tokenizer& tokenizer = engine_->tokenizer();
   if (tokens_seen_ == 0) feed(std::array{tokenizer.end_of_text()});
-  if (logits_.empty())
-    fail(Code::kInvalidArgument,
-         "a session whose state was set needs at least one token before it can generate");
+  if (logits_.empty()) {
+    throw Error(Code::kInvalidArgument, "a state alone does not say what comes next",
+                {.expected = "at least one token fed after the state was set",
+                 .found = "a state without the logits of its last token",
+                 .hint = "give a prompt to go on with"});
+  }
   Generated out;
   while (static_cast<int>(out.ids.size()) < options.max_tokens) {
     const std::int32_t id = sampler_.sample(logits_);
@@ -424,8 +428,8 @@ State Session::state() const {
   return s;
 }
 
-void Session::set_state(const State& state, bool any_weights) {
-  expect_fits(state, engine_->state_header(), any_weights);
+void Session::set_state(const State& state, Weights weights) {
+  expect_fits(state, engine_->state_header(), weights);
   engine_->write_slot(slot_, state);
   tokens_seen_ = state.tokens_seen;
   logits_.clear();
@@ -453,7 +457,11 @@ void Session::save(const std::string& path) const {
   StateFile file{.state = state(), .extra = {}, .extra_tensors = {}};
   std::string pending;
   for (const unsigned char byte : decoder_.pending()) pending += fmt::format("{:02x}", byte);
-  file.extra["session"] = Json{{"pending_bytes", pending}, {"sampler", sampler_.memory()}}.dump();
+  file.extra["session"] = Json{
+      {"pending_bytes", pending},
+      {"vocabulary", engine_->has_tokenizer() ? engine_->tokenizer().name() : ""},
+      {"sampler",
+       sampler_.memory()}}.dump();
   const auto values = std::as_bytes(std::span(logits_));
   StateTensor logits{"session.logits",
                      {static_cast<std::int64_t>(logits_.size())},
@@ -462,9 +470,9 @@ void Session::save(const std::string& path) const {
   save_state_file(path, file);
 }
 
-void Session::load(const std::string& path, bool any_weights) {
+void Session::load(const std::string& path, Weights weights) {
   const StateFile file = load_state_file(path);
-  expect_fits(file.state, engine_->state_header(), any_weights);
+  expect_fits(file.state, engine_->state_header(), weights);
   // Everything is read and checked before the session changes.
   std::vector<float> logits;
   StreamDecoder decoder;
@@ -480,6 +488,15 @@ void Session::load(const std::string& path, bool any_weights) {
         hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
       throw Error(Code::kFormat, path + ": the unfinished character is damaged",
                   {.expected = "up to 3 bytes in hexadecimal", .found = hex});
+    }
+    const std::string here(engine_->has_tokenizer() ? engine_->tokenizer().name() : "");
+    const Json* said =
+        json.is_object() && json.contains("vocabulary") ? &json["vocabulary"] : nullptr;
+    const std::string there =
+        said != nullptr && said->is_string() ? said->get<std::string>() : here;
+    if (there != here) {
+      throw Error(Code::kMismatch, path + ": the session was made with another vocabulary",
+                  {.expected = here, .found = in_quotes(there)});
     }
     std::string pending;
     for (std::size_t i = 0; i < hex.size(); i += 2)

@@ -41,7 +41,7 @@ struct ModelInfo {
   Dims dims;
   std::int64_t parameters = 0;
   std::size_t weight_bytes = 0;  ///< as stored
-  std::uint64_t fingerprint = 0;
+  Fingerprint fingerprint;
   double load_seconds = 0;
 };
 
@@ -162,7 +162,7 @@ class Session {
 
   /// The recurrent state as a value; `set_state` forgets logits and pending text.
   [[nodiscard]] State state() const;
-  void set_state(const State& state, bool any_weights = false);
+  void set_state(const State& state, Weights weights = Weights::kSame);
   /// Back to the empty state.
   void reset();
   /// An independent session at the same point: state, logits, pending text, sampler.
@@ -170,9 +170,9 @@ class Session {
 
   /// Saves everything needed to go on bit-identically.
   void save(const std::string& path) const;
-  /// Throws Error{kMismatch} for another model's file unless `any_weights`; the session is
+  /// Throws Error{kMismatch} for another model's file (unless Weights::kAny); the session is
   /// unchanged on error.
-  void load(const std::string& path, bool any_weights = false);
+  void load(const std::string& path, Weights weights = Weights::kSame);
 
  private:
   friend class Engine;

@@ -93,15 +93,23 @@ const std::string& fact(const Reader& file, const std::string& key) {
 }
 
 std::uint64_t number(const Reader& file, const std::string& key, std::uint64_t least,
-                     std::uint64_t most, int base = 10) {
+                     std::uint64_t most) {
   const std::string& text = fact(file, key);
   std::uint64_t value = 0;
   const char* end = text.data() + text.size();
-  const auto [p, error] = std::from_chars(text.data(), end, value, base);
+  const auto [p, error] = std::from_chars(text.data(), end, value);
   if (error == std::errc{} && p == end && value >= least && value <= most) return value;
   throw Error(
       Code::kFormat, fmt::format("{}: the state's '{}' makes no sense", file.path(), key),
       {.expected = fmt::format("a number from {} to {}", least, most), .found = in_quotes(text)});
+}
+
+Fingerprint fingerprint(const Reader& file) {
+  const std::string& text = fact(file, kFingerprint);
+  if (const std::optional<Fingerprint> f = Fingerprint::parse(text)) return *f;
+  throw Error(Code::kFormat,
+              fmt::format("{}: the state's '{}' makes no sense", file.path(), kFingerprint),
+              {.expected = "64 hexadecimal digits", .found = in_quotes(text)});
 }
 
 void check_version(const Reader& file) {
@@ -133,16 +141,16 @@ double State::value(const StateTensor& t, std::size_t i) const {
   return element(dtype, t.bytes.data(), i);
 }
 
-void expect_fits(const State& state, const StateHeader& model, bool any_weights) {
+void expect_fits(const State& state, const StateHeader& model, Weights weights) {
   const StateHeader& h = state.header;
   if (h.generation != model.generation || h.L != model.L || h.C != model.C) {
     throw Error(Code::kMismatch, "the state belongs to a model of another generation or size",
                 {.expected = describe(model), .found = describe(h)});
   }
-  if (h.fingerprint != model.fingerprint && !any_weights) {
+  if (weights == Weights::kSame && !same_weights(h.fingerprint, model.fingerprint)) {
     throw Error(Code::kMismatch, "the state was made with other weights",
-                {.expected = "fingerprint " + hex(model.fingerprint),
-                 .found = "fingerprint " + hex(h.fingerprint),
+                {.expected = "fingerprint " + model.fingerprint.str(),
+                 .found = "fingerprint " + h.fingerprint.str(),
                  .hint = "--any-weights uses it all the same, as for a fine-tuned model"});
   }
 }
@@ -166,7 +174,7 @@ State average(const std::vector<State>& states, const std::vector<double>& weigh
 
   State mean = states[0];
   for (const State& s : states) {
-    expect_fits(s, mean.header, false);
+    expect_fits(s, mean.header, Weights::kSame);
     expect_same_tensors(mean, s);
     mean.tokens_seen = std::max(mean.tokens_seen, s.tokens_seen);
   }
@@ -213,7 +221,7 @@ State average(const std::vector<State>& states, const std::vector<double>& weigh
 }
 
 std::vector<StateDifference> compare(const State& a, const State& b) {
-  expect_fits(b, a.header, true);
+  expect_fits(b, a.header, Weights::kAny);
   expect_same_tensors(a, b);
   std::vector<StateDifference> rows;
   std::vector<double> counts;  // elements of each row
@@ -253,7 +261,7 @@ void save_state_file(const std::string& path, const StateFile& file) {
                                               {kGeneration, s.header.generation},
                                               {kLayers, std::to_string(s.header.L)},
                                               {kChannels, std::to_string(s.header.C)},
-                                              {kFingerprint, hex(s.header.fingerprint)},
+                                              {kFingerprint, s.header.fingerprint.str()},
                                               {kTokensSeen, std::to_string(s.tokens_seen)},
                                               {kChecksumKey, ""}};
   for (const auto& [key, value] : file.extra) {
@@ -301,7 +309,7 @@ StateFile read_state_file(MappedFile mapped) {
   }
   s.header.L = static_cast<std::int64_t>(number(*file, kLayers, 1, kMostLayers));
   s.header.C = static_cast<std::int64_t>(number(*file, kChannels, 1, kMostChannels));
-  s.header.fingerprint = number(*file, kFingerprint, 0, kMost, 16);
+  s.header.fingerprint = fingerprint(*file);
   s.tokens_seen = number(*file, kTokensSeen, 0, kMost);
   for (const auto& [key, value] : file->metadata()) {
     const auto known = {kVersionKey, kChecksumKey, kGeneration, kLayers,

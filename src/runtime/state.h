@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "models/fingerprint.h"
 #include "tensor/dtype.h"
 
 namespace prwkv {
@@ -17,9 +18,9 @@ class Reader;
 
 /// What a state belongs to; two states can be mixed only if these agree.
 struct StateHeader {
-  std::string generation;         ///< "7"
-  std::int64_t L = 0, C = 0;      ///< layers, channels
-  std::uint64_t fingerprint = 0;  ///< of the weights (models/loader.h)
+  std::string generation;     ///< "7"
+  std::int64_t L = 0, C = 0;  ///< layers, channels
+  Fingerprint fingerprint;    ///< of the weights
   friend bool operator==(const StateHeader&, const StateHeader&) = default;
 };
 
@@ -45,9 +46,13 @@ class State {
   friend bool operator==(const State&, const State&) = default;
 };
 
-/// Throws Error{kMismatch} unless `state` fits: generation and sizes always, the fingerprint unless
-/// `any_weights`.
-void expect_fits(const State& state, const StateHeader& model, bool any_weights);
+/// Whose weights a state may be used with: those that made it, or any of a model of the same
+/// generation and size, as for a fine-tuned one.
+enum class Weights { kSame, kAny };
+
+/// Throws Error{kMismatch} unless `state` fits: generation and sizes always, the fingerprint for
+/// Weights::kSame.
+void expect_fits(const State& state, const StateHeader& model, Weights weights);
 
 /// Σ wᵢ sᵢ / Σ wᵢ, element by element in double; one weight a state, or none for equal weights. In
 /// RWKV-4 the sums that (aa, bb, pp) stand for, aa e^pp and bb e^pp, are averaged. The result has

@@ -24,6 +24,9 @@ using ::testing::ElementsAre;
 using testing::error_of;
 using ::testing::HasSubstr;
 
+const Fingerprint kPrint =
+    *Fingerprint::parse("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+
 template <class T>
 StateTensor tensor(const std::string& name, const std::vector<T>& values) {
   StateTensor t{name, {static_cast<std::int64_t>(values.size())}, {}};
@@ -43,7 +46,7 @@ std::vector<double> values(const State& s, std::size_t t) {
 State state7(const std::vector<float>& shift, const std::vector<float>& wkv,
              std::uint64_t tokens_seen = 5) {
   State s;
-  s.header = {"7", 1, 2, 0x0123456789abcdef};
+  s.header = {"7", 1, 2, kPrint};
   s.tensors = {tensor("blocks.0.att_shift", shift), tensor("blocks.0.wkv", wkv)};
   s.tokens_seen = tokens_seen;
   return s;
@@ -52,7 +55,7 @@ State state7(const std::vector<float>& shift, const std::vector<float>& wkv,
 State state4(const std::vector<float>& aa, const std::vector<float>& bb,
              const std::vector<float>& pp) {
   State s;
-  s.header = {"4", 1, 2, 1};
+  s.header = {"4", 1, 2, kPrint};
   s.tensors = {tensor("blocks.0.att_shift", std::vector<float>(aa.size(), 1)),
                tensor("blocks.0.aa", aa), tensor("blocks.0.bb", bb), tensor("blocks.0.pp", pp)};
   return s;
@@ -150,7 +153,7 @@ TEST_F(StateFiles, AreSafetensorsThatSayWhatTheyAre) {
   EXPECT_EQ(file->metadata().at("generation"), "7");
   EXPECT_EQ(file->metadata().at("layers"), "1");
   EXPECT_EQ(file->metadata().at("channels"), "2");
-  EXPECT_EQ(file->metadata().at("fingerprint"), "0123456789abcdef");
+  EXPECT_EQ(file->metadata().at("fingerprint"), kPrint.str());
   EXPECT_EQ(file->metadata().at("tokens_seen"), "5");
   EXPECT_EQ(file->metadata().at("checksum"), state_checksum(*file));
 }
@@ -248,15 +251,16 @@ TEST_F(StateFiles, RefuseTensorsOfOtherTypes) {
            {"blocks.0.wkv", "I32"}, {"blocks.0.wkv", "BF16"}, {"logits", "F64"}}) {
     const std::string header = fmt::format(
         R"({{"__metadata__":{{"prwkv_state_version":"1","generation":"7","layers":"1","channels":"2",)"
-        R"("fingerprint":"0","tokens_seen":"0"}},"{}":{{"dtype":"{}","shape":[2],"data_offsets":[0,{}]}}}})",
-        name, dtype, 2 * info(*dtype_from_name(dtype)).block_bytes);
+        R"("fingerprint":"{}","tokens_seen":"0"}},"{}":{{"dtype":"{}","shape":[2],"data_offsets":[0,{}]}}}})",
+        kPrint.str(), name, dtype, 2 * info(*dtype_from_name(dtype)).block_bytes);
     const Bytes file = testing::build_safetensors(
         header, testing::counting_bytes(2 * info(*dtype_from_name(dtype)).block_bytes));
     EXPECT_THAT(error_of([&] { read(with_metadata(file, {})); }), HasSubstr("wrong type")) << name;
   }
   const Bytes none = testing::build_safetensors(
       R"({"__metadata__":{"prwkv_state_version":"1","generation":"7","layers":"1","channels":"2",)"
-      R"("fingerprint":"0","tokens_seen":"0"}})",
+      R"("fingerprint":")" +
+          kPrint.str() + R"(","tokens_seen":"0"}})",
       {});
   EXPECT_THAT(error_of([&] { read(with_metadata(none, {})); }), HasSubstr("no tensors"));
 }
@@ -276,15 +280,16 @@ TEST_F(StateFiles, ArentWrittenFromNonsense) {
 
 TEST(States, FitOrNot) {
   const State s = state7({1, 2}, {3});
-  EXPECT_NO_THROW(expect_fits(s, s.header, false));
+  EXPECT_NO_THROW(expect_fits(s, s.header, Weights::kSame));
   StateHeader other = s.header;
-  other.fingerprint = 1;
-  EXPECT_NO_THROW(expect_fits(s, other, true));
-  EXPECT_THAT(error_of([&] { expect_fits(s, other, false); }), HasSubstr("0123456789abcdef"));
+  other.fingerprint.samples[15] = 0x3f80;
+  EXPECT_NO_THROW(expect_fits(s, other, Weights::kAny));
+  EXPECT_THAT(error_of([&] { expect_fits(s, other, Weights::kSame); }),
+              HasSubstr("0123456789abcdef"));
   for (const StateHeader& h : {StateHeader{"6", 1, 2, s.header.fingerprint},
                                {"7", 2, 2, s.header.fingerprint},
                                {"7", 1, 3, s.header.fingerprint}}) {
-    EXPECT_THROW(expect_fits(s, h, true), Error);
+    EXPECT_THROW(expect_fits(s, h, Weights::kAny), Error);
   }
 }
 
@@ -343,7 +348,7 @@ TEST(States, AverageOfEmptyRwkv4StatesIsEmpty) {
 TEST(States, AverageRefusesWhatDoesNotBelongTogether) {
   const State a = state7({1, 2}, {3});
   State weights = a, tensors = a;
-  weights.header.fingerprint = 7;
+  weights.header.fingerprint = {};
   tensors.tensors.pop_back();
   EXPECT_THROW((void)average({}), Error);
   EXPECT_THROW((void)average({a, weights}), Error);
@@ -358,7 +363,7 @@ TEST(States, CompareBlocksTogether) {
   State a = state7({1, 2}, {3, 0}), b = state7({1, 2}, {3, 0});
   a.tensors.push_back(tensor("blocks.1.wkv", std::vector<float>{1, 1}));
   b.tensors.push_back(tensor("blocks.1.wkv", std::vector<float>{1, 5}));
-  b.header.fingerprint = 99;
+  b.header.fingerprint = {};
   const auto rows = compare(a, b);
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].name, "att_shift");

@@ -268,7 +268,7 @@ class Inspect(CliTest):
             self.assertEqual(report["dtypes"], {"bf16": len(report["tensors"])})
             self.assertEqual(report["parameters"], sum(math.prod(t["shape"]) for t in report["tensors"]))
             self.assertEqual(report["bytes"], sum(t["bytes"] for t in report["tensors"]))
-            self.assertRegex(report["fingerprint"], "^[0-9a-f]{16}$")
+            self.assertRegex(report["fingerprint"], "^[0-9a-f]{64}$")
             self.assertEqual(list(report["tensors"][0]), ["name", "dtype", "shape", "bytes"])
             text = self.ok("inspect", self.make_model(generation)).decode()
             self.assertIn(f"RWKV-{generation}\n", text)

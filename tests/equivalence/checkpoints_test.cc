@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "support/engines.h"
 #include "support/paths.h"
+#include "support/random.h"
 
 namespace prwkv::test {
 namespace {
@@ -86,6 +87,20 @@ TEST_P(RealCheckpoint, GivesTheLogitsOfRwkvCpp) {
         largest_difference(last_row(pass, 256), {expected.begin(), expected.end()});
     EXPECT_LE(difference, checkpoint().tolerance);
     std::printf("largest difference %.2g\n", difference);
+  }
+}
+
+TEST_P(RealCheckpoint, GivesTheSameBitsHoweverItIsCut) {
+  const auto e = engine(checkpoint().groupnorm_eps);
+  const Tokens tokens = some_tokens(40, 256, 3);
+  const Pass whole = run_whole(*e, tokens);
+  EXPECT_EQ(difference(run_step_by_step(*e, tokens), whole), "");
+  Random random(4);
+  for (int i = 0; i < 3; ++i) {
+    std::vector<std::size_t> cuts;
+    for (std::size_t n = 0; n < tokens.size(); n += cuts.back())
+      cuts.push_back(static_cast<std::size_t>(1 + random.below(20)));
+    EXPECT_EQ(difference(run_in_cuts(*e, tokens, cuts), whole), "") << "random cuts " << i;
   }
 }
 

@@ -255,7 +255,7 @@ TEST_P(Sessions, AStateOfAnotherModelIsRefused) {
   }
   Session foreign = other_weights->session();
   foreign.feed(prompt());
-  s.set_state(foreign.state(), /*any_weights=*/true);
+  s.set_state(foreign.state(), Weights::kAny);
   EXPECT_EQ(s.state().tensors, foreign.state().tensors);
   EXPECT_EQ(error_of([&] { s.set_state(other_size->session().state(), true); }).code(),
             Code::kMismatch);
@@ -385,7 +385,7 @@ TEST_P(Sessions, AFileOfAnotherModelOrADamagedOneLeavesTheSessionAsItWas) {
   expect_unchanged();
   EXPECT_EQ(error_of([&] { s.load(folder / "missing"); }).code(), Code::kFile);
   expect_unchanged();
-  s.load(folder / "foreign", /*any_weights=*/true);
+  s.load(folder / "foreign", Weights::kAny);
   EXPECT_EQ(s.state().tensors, foreign.state().tensors);
 }
 

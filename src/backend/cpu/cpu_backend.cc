@@ -245,7 +245,9 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
     }
     return std::make_unique<CpuBackend>(row.kernels(), options.threads);
   }
-  throw Error(Code::kInvalidArgument, fmt::format("there is no instruction set '{}' here", wanted),
+  throw Error(Code::kInvalidArgument,
+              fmt::format("{}there is no instruction set '{}' here",
+                          options.isa.empty() ? "PRWKV_CPU_ISA: " : "", wanted),
               {.expected = "scalar, avx2 or avx512"});
 }
 
