@@ -76,6 +76,9 @@ void for_each_value(const StoredTensor& t, const F& f) {
     case DType::kI8: return all(std::int8_t{});
     case DType::kU8:
     case DType::kBool: return all(std::uint8_t{});
+    default:
+      fail(Code::kUnsupported, "tensor {}: the values of {} blocks are not shown", one_line(t.name),
+           name_of(t.dtype));
   }
 }
 
@@ -93,7 +96,7 @@ void print_tensor(const Reader& file, const InspectOptions& o) {
   const StoredTensor* t = file.find(o.tensor);
   if (t == nullptr) {
     throw Error(Code::kInvalidArgument,
-                fmt::format("{}: there is no tensor {}", file.file().path(), one_line(o.tensor)),
+                fmt::format("{}: there is no tensor {}", file.path(), one_line(o.tensor)),
                 {.hint = "'prwkv inspect FILE --all' lists the tensors"});
   }
   if (o.json) {

@@ -58,7 +58,6 @@ const Broken kUnknown[] = {
     {"empty", [] { return Bytes{}; }, "is empty"},
     {"one_byte", [] { return literal("P"); }, "is no weight file of a known format"},
     {"zeros", [] { return Bytes(4096); }, "is no weight file of a known format"},
-    {"gguf", [] { return literal("GGUF\3\0\0\0\0\0\0\0\0\0\0\0"); }, "is a GGUF file"},
     {"legacy_torch",
      [] { return literal("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."); },
      "is a PyTorch file in the format from before version 1.6"},
@@ -82,7 +81,7 @@ const Broken kUnknown[] = {
     {"xml", [] { return literal("<?xml version=\"1.0\"?><Error>"); },
      "is an XML text, not a model"},
     {"index_json", [] { return literal("{\"metadata\": {\"total_size\": 1}}"); },
-     "is a JSON text, not a model"},
+     "is a JSON text, not a weight file"},
     {"gzip", [] { return literal("\x1f\x8b\x08\0\0\0\0\0\0\x03"); }, "is a gzip archive"},
     {"empty_zip", [] { return build_zip({}); }, "is an empty zip archive"},
 };
@@ -297,21 +296,37 @@ const Broken kRwkvCpp[] = {
      "the header's n_embed is -2147483648, not positive"},
     {"cpp_layer_zero", [] { return build_rwkvcpp({.n_layer = 0}, {}); },
      "the header's n_layer is 0, not positive"},
-    {"cpp_header_q5_1", [] { return build_rwkvcpp({.type = 8}, {}); },
-     "the header is quantized as Q5_1"},
     {"cpp_old_quantized", [] { return build_rwkvcpp({.version = 100, .type = 2}, {}); },
-     "the header is quantized as Q4_0"},
+     "the header is quantized as Q4_0 in the way of before file version 101"},
+    {"cpp_old_quantized_tensor",
+     [] {
+       return build_rwkvcpp({.version = 100}, {{"w", {32}, 8, counting_bytes(24)}});
+     },
+     "tensor 'w' is quantized as Q5_1 in the way of before file version 101"},
     {"cpp_removed_type", [] { return build_rwkvcpp({.type = 4}, {}); },
-     "the header is quantized as Q4_1_O"},
-    {"cpp_k_quant", [] { return build_rwkvcpp({.type = 15}, {}); },
-     "the header is quantized as Q6_K"},
+     "the header has the unsupported type Q4_1_O"},
+    {"cpp_activation_type",
+     [] {
+       return one_record({"w", {32}, 10, counting_bytes(36)});
+     },
+     "tensor 'w' has the unsupported type Q8_1"},
+    {"cpp_row_of_31",
+     [] {
+       return one_record({"w", {31, 32}, 9, counting_bytes(1054)});
+     },
+     "tensor 'w' has rows that are no whole number of blocks"},
+    {"cpp_row_of_half_a_superblock",
+     [] {
+       return one_record({"w", {128, 2}, 13, counting_bytes(144)});
+     },
+     "tensor 'w' has rows that are no whole number of blocks"},
     {"cpp_header_type_unknown", [] { return build_rwkvcpp({.type = 17}, {}); },
      "the header has the unknown data type 17"},
-    {"cpp_tensor_q8_0",
+    {"cpp_blocks_cut",
      [] {
-       return one_record({"w", {32}, 9, counting_bytes(34)});
+       return one_record({"w", {32}, 9, counting_bytes(33)});
      },
-     "tensor 'w' is quantized as Q8_0"},
+     "the last tensor record is cut off"},
     {"cpp_tensor_type_negative",
      [] {
        return one_record({"w", {1}, -1, counting_bytes(4)});

@@ -7,9 +7,11 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "formats/gguf.h"
 #include "formats/pth.h"
 #include "formats/rwkvcpp_bin.h"
 #include "formats/safetensors.h"
+#include "formats/sharded.h"
 #include "formats/untrusted.h"
 
 namespace prwkv {
@@ -32,8 +34,7 @@ constexpr std::string_view kNotAModel =
 constexpr Format kFormats[] = {
     {"PK\3\4"sv, 0, &open_pth},
     {"fmgg"sv, 0, &open_rwkvcpp_bin},
-    {"GGUF"sv, 0, nullptr, "a GGUF file",
-     "GGUF comes with a later version; use the .pth, .safetensors or rwkv.cpp .bin of this model"},
+    {"GGUF"sv, 0, &open_gguf},
     {"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv, 0, nullptr,
      "a PyTorch file in the format from before version 1.6",
      "load it with PyTorch and torch.save the state dict again"},
@@ -46,8 +47,7 @@ constexpr Format kFormats[] = {
     {"<?xml"sv, 0, nullptr, "an XML text, not a model", kNotAModel},
     {"{"sv, 8, &open_safetensors},
     {"PK\5\6"sv, 0, nullptr, "an empty zip archive", "fetch the file again"},
-    {"{"sv, 0, nullptr, "a JSON text, not a model",
-     "give the weight file that stands beside it (.safetensors or .pth)"},
+    {"{"sv, 0, nullptr, "a JSON text, not a weight file", "give the model by its path"},
     {"\x80"sv, 0, nullptr, "a bare Python pickle, not a model",
      "pickles can hold anything; torch.save a state dict instead"},
     {"\x1f\x8b"sv, 0, nullptr, "a gzip archive", "unpack it first"},
@@ -55,30 +55,6 @@ constexpr Format kFormats[] = {
 
 bool fits(const Format& format, std::string_view text) {
   return text.size() > format.at && text.substr(format.at).starts_with(format.magic);
-}
-
-// DeepSpeed and Hugging Face users think of the folder as the model.
-[[noreturn]] void refuse_folder(const std::string& path) {
-  constexpr int kMaxEntries = 1000;
-  bool deepspeed = false, safetensors = false;
-  std::error_code ignored;
-  int seen = 0;
-  for (std::filesystem::directory_iterator i(path, ignored), end; i != end && ++seen < kMaxEntries;
-       i.increment(ignored)) {
-    const std::string name = i->path().filename().string();
-    deepspeed = deepspeed || name == "zero_to_fp32.py" || name.starts_with("zero_pp_rank_") ||
-                name.starts_with("mp_rank_") || name.starts_with("global_step");
-    safetensors = safetensors || name.ends_with(".safetensors");
-  }
-  if (deepspeed) {
-    throw Error(Code::kUnsupported, path + ": is a DeepSpeed checkpoint folder",
-                {.expected = "one weight file",
-                 .hint = "merge its shards first: python zero_to_fp32.py FOLDER rwkv.pth"});
-  }
-  throw Error(Code::kFile, path + ": is a folder",
-              {.expected = "one weight file",
-               .hint = safetensors ? "give the .safetensors file in it"
-                                   : "give the file in it that holds the weights"});
 }
 
 }  // namespace
@@ -109,8 +85,16 @@ void TensorSpec::check(const std::string& file) const {
     throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has a negative size", file, name),
                 {.found = shape_str()});
   }
+  const DTypeInfo& type = info(dtype);
+  if (is_block(dtype) && (shape.empty() || !fits(dtype, shape.back()))) {
+    throw Error(
+        Code::kFormat,
+        fmt::format("{}: tensor '{}' has rows that are no whole number of blocks", file, name),
+        {.expected = fmt::format("a multiple of {} for {}", type.block_size, type.name),
+         .found = shape_str()});
+  }
   // Zero sizes are left out of the product, so that no other size can hide behind one.
-  std::int64_t bytes = static_cast<std::int64_t>(info(dtype).block_bytes);
+  auto bytes = static_cast<std::int64_t>(type.block_bytes);
   for (const std::int64_t size : shape) {
     if (!checked_multiply(bytes, std::max<std::int64_t>(size, 1), bytes)) {
       throw Error(Code::kFormat,
@@ -123,6 +107,26 @@ void TensorSpec::check(const std::string& file) const {
 const StoredTensor* Reader::find(std::string_view name) const {
   const auto found = index_.find(name);
   return found == index_.end() ? nullptr : &tensors_[found->second];
+}
+
+const FileValue* Reader::value(std::string_view key) const {
+  const auto found = std::find_if(values_.begin(), values_.end(),
+                                  [&](const NamedValue& v) { return v.key == key; });
+  return found == values_.end() ? nullptr : &found->value;
+}
+
+std::uint64_t Reader::file_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const MappedFile* file : files_) bytes += file->bytes().size();
+  return bytes;
+}
+
+// A file leaves alone what is no part of it.
+void Reader::will_need(std::span<const std::byte> part) const noexcept {
+  for (const MappedFile* file : files_) file->will_need(part);
+}
+void Reader::done_with(std::span<const std::byte> part) const noexcept {
+  for (const MappedFile* file : files_) file->done_with(part);
 }
 
 void Reader::add(StoredTensor tensor) {
@@ -141,10 +145,51 @@ void Reader::add(StoredTensor tensor) {
   tensors_.push_back(std::move(tensor));
 }
 
+void Reader::add_placed(std::vector<PlacedTensor> tensors, std::span<const std::byte> data,
+                        std::uint64_t alignment) {
+  const auto aligned = [&](std::uint64_t n) { return (n + alignment - 1) & ~(alignment - 1); };
+  std::stable_sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::uint64_t end = 0;
+  for (const PlacedTensor& t : tensors) {
+    if (t.begin != aligned(end) || t.end < t.begin) {
+      throw Error(Code::kFormat,
+                  fmt::format("{}: tensor {} does not lie where the one before it ends", path(),
+                              in_quotes(t.name)),
+                  {.expected = fmt::format("that it begins at {}", aligned(end)),
+                   .found = fmt::format("bytes {} to {}", t.begin, t.end),
+                   .hint = "the file has holes or overlapping tensors: it is damaged"});
+    }
+    end = t.end;
+  }
+  if (data.size() < end || data.size() > aligned(end)) {
+    throw Error(Code::kFormat,
+                fmt::format("{}: {}", path(),
+                            data.size() < end ? "is incomplete" : "goes on after the last tensor"),
+                {.expected = fmt::format("{} bytes of tensors", end),
+                 .found = fmt::format("{} bytes", data.size()),
+                 .hint = "an interrupted download? Fetch it again"});
+  }
+  for (PlacedTensor& t : tensors) {
+    const auto bytes =
+        data.subspan(static_cast<std::size_t>(t.begin), static_cast<std::size_t>(t.end - t.begin));
+    add({static_cast<TensorSpec&&>(t), bytes});
+  }
+}
+
+void Reader::add_shard(std::unique_ptr<Reader> shard) {
+  for (const StoredTensor& t : shard->tensors()) add(t);
+  files_.insert(files_.end(), shard->files().begin(), shard->files().end());
+  metadata_.insert(shard->metadata().begin(), shard->metadata().end());
+  shards_.push_back(std::move(shard));
+}
+
 std::unique_ptr<Reader> open_weights(const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) refuse_folder(path);
-  return open_weights(MappedFile(path));
+  MappedFile file(std::filesystem::is_directory(path, ignored) ? weight_file_in(path) : path);
+  if (as_text(file.bytes()).starts_with('{')) return open_sharded(file);
+  return open_weights(std::move(file));
 }
 
 std::unique_ptr<Reader> open_weights(MappedFile file) {
@@ -157,15 +202,14 @@ std::unique_ptr<Reader> open_weights(MappedFile file) {
     if (!fits(format, text)) continue;
     if (format.open != nullptr) {
       auto reader = format.open(std::move(file));
-      if (reader->tensors().empty())
-        fail(Code::kFormat, "{}: holds no tensors", reader->file().path());
+      if (reader->tensors().empty()) fail(Code::kFormat, "{}: holds no tensors", reader->path());
       return reader;
     }
     throw Error(Code::kUnsupported, fmt::format("{}: is {}", file.path(), format.is),
                 {.hint = std::string(format.hint)});
   }
   throw Error(Code::kFormat, file.path() + ": is no weight file of a known format",
-              {.expected = "safetensors, a PyTorch .pth (zip) or an rwkv.cpp .bin",
+              {.expected = "safetensors, GGUF, a PyTorch .pth (zip) or an rwkv.cpp .bin",
                .found = "it begins with " + in_quotes(text.substr(0, 16)),
                .hint = "is this the model file, and is it complete?"});
 }

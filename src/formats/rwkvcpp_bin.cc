@@ -12,28 +12,29 @@ namespace {
 struct DataType {
   std::int32_t number;  ///< rwkv.cpp's own numbering
   std::string_view name;
-  std::optional<DType> dtype{};  ///< empty: quantized
+  std::optional<DType> dtype{};  ///< empty: known, but refused
 };
 constexpr DataType kDataTypes[] = {
     {0, "FP32", DType::kF32},
     {1, "FP16", DType::kF16},
-    {2, "Q4_0"},
-    {3, "Q4_1"},
+    {2, "Q4_0", DType::kQ4_0},
+    {3, "Q4_1", DType::kQ4_1},
     {4, "Q4_1_O"},
     {5, "Q4_2"},
     {6, "Q4_3"},
-    {7, "Q5_0"},
-    {8, "Q5_1"},
-    {9, "Q8_0"},
+    {7, "Q5_0", DType::kQ5_0},
+    {8, "Q5_1", DType::kQ5_1},
+    {9, "Q8_0", DType::kQ8_0},
     {10, "Q8_1"},
-    {11, "Q2_K"},
-    {12, "Q3_K"},
-    {13, "Q4_K"},
-    {14, "Q5_K"},
-    {15, "Q6_K"},
+    {11, "Q2_K", DType::kQ2_K},
+    {12, "Q3_K", DType::kQ3_K},
+    {13, "Q4_K", DType::kQ4_K},
+    {14, "Q5_K", DType::kQ5_K},
+    {15, "Q6_K", DType::kQ6_K},
     {16, "Q8_K"},
 };
 constexpr std::int32_t kOldestVersion = 100, kNewestVersion = 101, kMaxDimensions = 3;
+constexpr std::int32_t kFirstWithBlocks = 101;  // blocks of older files have other scales
 
 class RwkvCppBin final : public Reader {
  public:
@@ -49,18 +50,20 @@ class RwkvCppBin final : public Reader {
   void read_header(ByteCursor& in);
   void read_record(ByteCursor& in);
   [[nodiscard]] DType readable_type(std::int32_t number, const std::string& where) const;
+
+  std::int32_t version_ = 0;
 };
 
 void RwkvCppBin::read_header(ByteCursor& in) {
   in.take(4);  // the magic, by which this reader was chosen
-  const auto version = in.read<std::int32_t>();
-  if (version < kOldestVersion || version > kNewestVersion) {
+  version_ = in.read<std::int32_t>();
+  if (version_ < kOldestVersion || version_ > kNewestVersion) {
     throw Error(Code::kUnsupported, path() + ": is of an unknown file version",
                 {.expected = fmt::format("{} or {}", kOldestVersion, kNewestVersion),
-                 .found = std::to_string(version),
+                 .found = std::to_string(version_),
                  .hint = "convert the original .pth with a current rwkv.cpp, or use it as it is"});
   }
-  metadata_["version"] = std::to_string(version);
+  metadata_["version"] = std::to_string(version_);
   for (const char* name : {"n_vocab", "n_embed", "n_layer"}) {
     const auto value = in.read<std::int32_t>();
     if (value < 1)
@@ -103,10 +106,18 @@ DType RwkvCppBin::readable_type(std::int32_t number, const std::string& where) c
   if (type == std::end(kDataTypes))
     fail(Code::kFormat, "{}: {} has the unknown data type {}", path(), where, number);
   if (!type->dtype) {
-    throw Error(
-        Code::kUnsupported, fmt::format("{}: {} is quantized as {}", path(), where, type->name),
-        {.expected = "FP32 or FP16",
-         .hint = "quantized files come with a later version; use the FP16 file or the .pth"});
+    throw Error(Code::kUnsupported,
+                fmt::format("{}: {} has the unsupported type {}", path(), where, type->name),
+                {.expected = "FP32, FP16, Q4_0 to Q8_0 or Q2_K to Q6_K",
+                 .hint = "quantize the FP16 file anew with a current rwkv.cpp"});
+  }
+  if (is_block(*type->dtype) && version_ < kFirstWithBlocks) {
+    throw Error(Code::kUnsupported,
+                fmt::format("{}: {} is quantized as {} in the way of before file version {}",
+                            path(), where, type->name, kFirstWithBlocks),
+                {.expected = fmt::format("file version {}", kFirstWithBlocks),
+                 .found = std::to_string(version_),
+                 .hint = "quantize the FP16 file anew with a current rwkv.cpp"});
   }
   return *type->dtype;
 }

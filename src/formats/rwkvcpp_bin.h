@@ -1,4 +1,4 @@
-/// rwkv.cpp's own format, file versions 100 and 101, with F32 and F16 tensors.
+/// rwkv.cpp's own format, file versions 100 and 101, quantized types included.
 #pragma once
 
 #include <memory>

@@ -9,20 +9,13 @@
 namespace prwkv {
 namespace {
 
-constexpr std::size_t kMaxMetadata = 1 << 14;
-
-struct Entry {
-  StoredTensor tensor;
-  std::uint64_t begin = 0, end = 0;  ///< relative to the end of the header
-};
-
 // Reads the header as a stream of events. Building the whole JSON tree first would let a hostile
 // header take many times its own size of memory, and would lose the order of the tensors.
 class HeaderParser final : public nlohmann::json_sax<Json> {
  public:
   explicit HeaderParser(const std::string& path) : path_(path) {}
 
-  std::vector<Entry> entries;
+  std::vector<PlacedTensor> tensors;
   std::map<std::string, std::string> metadata;
 
   bool start_object(std::size_t) override {
@@ -45,7 +38,7 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
       at_ = At::kMetadata;
     } else {
       entry_ = {};
-      entry_.tensor.name = key;
+      entry_.name = key;
       has_dtype_ = has_shape_ = has_offsets_ = false;
       at_ = At::kTensor;
     }
@@ -66,16 +59,16 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
   bool end_array() override {
     if (at_ == At::kOffset && offset_count_ != 2) {
       fail(Code::kFormat, "{}: header of tensor {}: data_offsets needs two numbers", path_,
-           in_quotes(entry_.tensor.name));
+           in_quotes(entry_.name));
     }
     at_ = At::kField;
     return true;
   }
   bool number_unsigned(number_unsigned_t value) override {
     if (at_ == At::kShapeSize) {
-      if (entry_.tensor.shape.size() == kMaxStoredRank) unexpected("a ninth dimension");
+      if (entry_.shape.size() == kMaxStoredRank) unexpected("a ninth dimension");
       if (value > std::numeric_limits<std::int64_t>::max()) unexpected("a huge number");
-      entry_.tensor.shape.push_back(static_cast<std::int64_t>(value));
+      entry_.shape.push_back(static_cast<std::int64_t>(value));
     } else if (at_ == At::kOffset) {
       if (offset_count_ == 2) unexpected("a third offset");
       (offset_count_++ == 0 ? entry_.begin : entry_.end) = value;
@@ -134,33 +127,31 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     if (field == "shape") seen = &has_shape_, at_ = At::kShape;
     if (field == "data_offsets") seen = &has_offsets_, at_ = At::kOffsets, offset_count_ = 0;
     if (seen == nullptr || *seen) {
-      fail(Code::kFormat, "{}: header of tensor {}: {} field {}", path_,
-           in_quotes(entry_.tensor.name), seen == nullptr ? "unknown" : "repeated",
-           in_quotes(field));
+      fail(Code::kFormat, "{}: header of tensor {}: {} field {}", path_, in_quotes(entry_.name),
+           seen == nullptr ? "unknown" : "repeated", in_quotes(field));
     }
     *seen = true;
   }
 
   void set_dtype(const std::string& label) {
     const auto dtype = dtype_from_name(label);
-    if (!dtype || info(*dtype).label != label) {
+    if (!dtype || is_block(*dtype) || info(*dtype).label != label) {
       throw Error(Code::kUnsupported,
                   fmt::format("{}: tensor {} has the unsupported type {}", path_,
-                              in_quotes(entry_.tensor.name), in_quotes(label)),
+                              in_quotes(entry_.name), in_quotes(label)),
                   {.hint = "models are stored as BF16, F16 or F32"});
     }
-    entry_.tensor.dtype = *dtype;
+    entry_.dtype = *dtype;
   }
 
   void finish_tensor() {
     if (!has_dtype_ || !has_shape_ || !has_offsets_) {
-      fail(Code::kFormat, "{}: header of tensor {}: {} is missing", path_,
-           in_quotes(entry_.tensor.name),
+      fail(Code::kFormat, "{}: header of tensor {}: {} is missing", path_, in_quotes(entry_.name),
            !has_dtype_ ? "dtype" : (!has_shape_ ? "shape" : "data_offsets"));
     }
-    if (entries.size() == kMaxTensors)
+    if (tensors.size() == kMaxTensors)
       fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
-    entries.push_back(std::move(entry_));
+    tensors.push_back(std::move(entry_));
   }
 
   [[noreturn]] void unexpected(const char* what) const {
@@ -168,12 +159,12 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     throw Error(
         Code::kFormat, fmt::format("{}: the header has {} in the wrong place", path_, what),
         {.expected = R"("NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})",
-         .found = in_tensor ? "in the entry of " + in_quotes(entry_.tensor.name) : ""});
+         .found = in_tensor ? "in the entry of " + in_quotes(entry_.name) : ""});
   }
 
   const std::string& path_;
   At at_ = At::kHeader;
-  Entry entry_;
+  PlacedTensor entry_;
   std::string metadata_key_;
   int offset_count_ = 0;
   bool has_metadata_ = false, has_dtype_ = false, has_shape_ = false, has_offsets_ = false;
@@ -197,43 +188,10 @@ class Safetensors final : public Reader {
     HeaderParser header(path());
     Json::sax_parse(text, &header);
     metadata_ = std::move(header.metadata);
-    add_all(std::move(header.entries), in.take(in.left()));
+    // A valid file has its tensors end to end.
+    add_placed(std::move(header.tensors), in.take(in.left()), 1);
   }
   [[nodiscard]] std::string_view format() const override { return "safetensors"; }
-
- private:
-  // A valid file has its tensors end to end: then no two can overlap and no bytes hide between.
-  void add_all(std::vector<Entry> entries, std::span<const std::byte> data) {
-    std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
-    std::uint64_t end = 0;
-    for (Entry& e : entries) {
-      if (e.begin != end || e.end < e.begin) {
-        throw Error(Code::kFormat,
-                    fmt::format("{}: tensor {} does not lie where the one before it ends", path(),
-                                in_quotes(e.tensor.name)),
-                    {.expected = fmt::format("data_offsets that begin with {}", end),
-                     .found = fmt::format("[{}, {}]", e.begin, e.end),
-                     .hint = "the file has holes or overlapping tensors: it is damaged"});
-      }
-      end = e.end;
-    }
-    if (end != data.size()) {
-      throw Error(
-          Code::kFormat,
-          fmt::format("{}: {}", path(),
-                      end > data.size() ? "is incomplete" : "goes on after the last tensor"),
-          {.expected = fmt::format("{} bytes of tensors", end),
-           .found = fmt::format("{} bytes", data.size()),
-           .hint = "an interrupted download? Fetch it again"});
-    }
-    for (Entry& e : entries) {
-      e.tensor.bytes = data.subspan(static_cast<std::size_t>(e.begin),
-                                    static_cast<std::size_t>(e.end - e.begin));
-      add(std::move(e.tensor));
-    }
-  }
 };
 
 }  // namespace

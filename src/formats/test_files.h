@@ -284,15 +284,16 @@ inline std::unique_ptr<Reader> open_bytes(Bytes bytes) {
 /// What a reader promises about every file that it lets through; "" if it keeps its word. Touches
 /// the ends of each tensor, so that the sanitizers see whether its bytes exist.
 inline std::string broken_promise(const Reader& reader) {
-  const auto file = reader.file().bytes();
   for (const StoredTensor& t : reader.tensors()) {
     if (reader.find(t.name) != &t) return t.name + " is not found by its name";
     if (t.shape.size() > kMaxStoredRank) return t.name + " has too many dimensions";
     if (t.bytes.size() != t.byte_count()) return t.name + " has a wrong byte count";
     if (t.bytes.empty()) continue;
-    if (t.bytes.data() >= file.data() && t.bytes.data() < file.data() + file.size() &&
-        t.bytes.data() + t.bytes.size() > file.data() + file.size())
-      return t.name + " reaches beyond the file";
+    for (const MappedFile* file : reader.files()) {
+      const std::byte *begin = file->bytes().data(), *end = begin + file->bytes().size();
+      const std::byte *first = t.bytes.data(), *last = first + t.bytes.size();
+      if (first >= begin && first < end && last > end) return t.name + " reaches beyond the file";
+    }
     [[maybe_unused]] const volatile std::byte first = t.bytes.front(), last = t.bytes.back();
   }
   return "";

@@ -35,6 +35,10 @@ class ByteCursor {
     return part;
   }
   std::string_view take_text(std::uint64_t count);
+  /// What has been taken since the cursor stood at `begin`.
+  [[nodiscard]] std::span<const std::byte> since(std::size_t begin) const {
+    return bytes_.subspan(begin, position_ - begin);
+  }
   template <std::integral T>
   T read() {
     T value;

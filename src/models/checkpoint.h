@@ -3,31 +3,14 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "formats/reader.h"
+#include "models/naming.h"
 
 namespace prwkv {
-
-/// What was done to a value before it was stored; the loader undoes it.
-enum class Transform {
-  kNone,
-  kNegExp,     ///< stored −exp(raw)
-  kExp,        ///< stored exp(raw)
-  kExpNegExp,  ///< stored exp(−exp(raw))
-};
-
-/// Where a BlinkDL tensor is found and what must be done to see it as BlinkDL stores it.
-struct Source {
-  const StoredTensor* tensor = nullptr;
-  std::vector<std::int64_t> shape;  ///< as in a BlinkDL file, transposition undone
-  bool transposed = false;          ///< last two dimensions are swapped in the file
-  Transform transform = Transform::kNone;
-  std::span<const std::byte> bytes;  ///< the tensor's bytes, or its slice of a stacked one
-};
 
 /// Opens a file and applies the table of its naming (naming.cc).
 class Checkpoint {
@@ -36,8 +19,9 @@ class Checkpoint {
   explicit Checkpoint(const std::string& path);
 
   [[nodiscard]] const Reader& reader() const { return *reader_; }
-  [[nodiscard]] const std::string& path() const { return reader_->file().path(); }
-  /// nullptr if there is none.
+  [[nodiscard]] const Naming& naming() const { return *naming_; }
+  [[nodiscard]] const std::string& path() const { return reader_->path(); }
+  /// The tensor in BlinkDL's layout; nullptr if there is none.
   [[nodiscard]] const Source* find(std::string_view blinkdl_name) const;
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }
   /// Shape without dimensions of size 1. Throws Error{kFormat} if the tensor is missing.
@@ -48,7 +32,11 @@ class Checkpoint {
   [[nodiscard]] std::int64_t layers() const { return layers_; }
 
  private:
+  void add(std::string blinkdl_name, const Source& source);
+  [[noreturn]] void wrong_stored_shape(const StoredTensor& t, const NamingRule& rule) const;
+
   std::unique_ptr<Reader> reader_;
+  const Naming* naming_;
   std::map<std::string, Source, std::less<>> sources_;
   std::int64_t layers_ = 0;
 };

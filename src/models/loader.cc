@@ -9,59 +9,11 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "quant/blocks.h"
 #include "tensor/half.h"
 
 namespace prwkv {
 namespace {
-
-double element(DType dtype, const std::byte* p) {
-  const auto read = [p]<class T>(T value) {
-    std::memcpy(&value, p, sizeof value);
-    return value;
-  };
-  switch (dtype) {
-    case DType::kF64: return read(double{});
-    case DType::kF32: return static_cast<double>(read(float{}));
-    case DType::kF16: return static_cast<double>(to_float(read(f16{})));
-    default: return static_cast<double>(to_float(read(bf16{})));
-  }
-}
-
-void put(DType dtype, std::byte* p, double value) {
-  const auto write = [p](auto v) { std::memcpy(p, &v, sizeof v); };
-  switch (dtype) {
-    case DType::kF64: return write(value);
-    case DType::kF32: return write(static_cast<float>(value));
-    case DType::kF16: return write(to_f16(static_cast<float>(value)));
-    default: return write(to_bf16(static_cast<float>(value)));
-  }
-}
-
-double undo(Transform t, double stored) {
-  switch (t) {
-    case Transform::kNone: return stored;
-    case Transform::kNegExp: return std::log(-stored);
-    case Transform::kExp: return std::log(stored);
-    case Transform::kExpNegExp: return std::log(-std::log(stored));
-  }
-  return stored;
-}
-
-/// out[j][i] = in[i][j], each of `size` bytes, block by block so that both sides stay in cache.
-void transpose(const std::byte* in, std::byte* out, std::int64_t rows, std::int64_t cols,
-               std::size_t size) {
-  constexpr std::int64_t kBlock = 32;
-  for (std::int64_t i0 = 0; i0 < rows; i0 += kBlock) {
-    for (std::int64_t j0 = 0; j0 < cols; j0 += kBlock) {
-      for (std::int64_t i = i0; i < std::min(i0 + kBlock, rows); ++i) {
-        for (std::int64_t j = j0; j < std::min(j0 + kBlock, cols); ++j) {
-          std::memcpy(out + static_cast<std::size_t>(j * rows + i) * size,
-                      in + static_cast<std::size_t>(i * cols + j) * size, size);
-        }
-      }
-    }
-  }
-}
 
 std::vector<std::int64_t> sizes_of(const Shape& s) {
   return {s.dims.begin(), s.dims.begin() + s.rank};
@@ -79,7 +31,11 @@ class Binder final : public ParamVisitor {
   Binder(const Checkpoint& file, Backend& backend, Arena& arena, const LoadOptions& options)
       : file_(file), backend_(backend), arena_(arena), options_(options) {}
 
-  void visit(const Param& p, Tensor& t) override {
+  void visit(const Param& p, Tensor& t) override { bind_vector(p, source_of(p), t); }
+  void visit_matrix(const Param& p, Matrix& m) override { bind_matrix(p, source_of(p), m); }
+
+ private:
+  const Source& source_of(const Param& p) const {
     const Source* s = file_.find(p.name);
     if (s == nullptr) {
       throw Error(Code::kFormat, fmt::format("{}: tensor '{}' is missing", file_.path(), p.name),
@@ -87,26 +43,25 @@ class Binder final : public ParamVisitor {
                    .found = "no tensor of that name",
                    .hint = "is this checkpoint complete?"});
     }
-    if (!is_float(s->tensor->dtype)) {
-      throw Error(
-          Code::kFormat, fmt::format("{}: tensor '{}' has the wrong type", file_.path(), p.name),
-          {.expected = "f16, bf16, f32 or f64", .found = std::string(name_of(s->tensor->dtype))});
+    if (!is_float(s->dtype) && !is_block(s->dtype)) {
+      throw Error(Code::kFormat,
+                  fmt::format("{}: tensor '{}' has the wrong type", file_.path(), p.name),
+                  {.expected = "f16, bf16, f32, f64 or a block type",
+                   .found = std::string(name_of(s->dtype))});
     }
-    if (p.stored == Stored::kVector)
-      bind_vector(p, *s, t);
-    else
-      bind_matrix(p, *s, t);
+    return *s;
   }
 
- private:
   [[noreturn]] void wrong_shape(const Param& p, const Source& s,
                                 const std::vector<std::int64_t>& expected) const {
-    std::vector<std::int64_t> swapped = s.shape;
+    std::vector<std::int64_t> swapped = s.shape();
     if (swapped.size() >= 2) std::swap(swapped.end()[-1], swapped.end()[-2]);
+    std::string found = file_.reader().find(s.name)->shape_str();
+    if (s.name != p.name) found += fmt::format(" in '{}'", s.name);
     throw Error(Code::kFormat,
                 fmt::format("{}: tensor '{}' has the wrong shape", file_.path(), p.name),
                 {.expected = fmt::format("({})", fmt::join(expected, ", ")),
-                 .found = s.tensor->shape_str(),
+                 .found = found,
                  .hint = swapped == expected ? "it looks transposed"
                                              : "is this checkpoint complete, and of one model?"});
   }
@@ -115,67 +70,66 @@ class Binder final : public ParamVisitor {
   // keep all bits.
   void bind_vector(const Param& p, const Source& s, Tensor& t) {
     const auto expected = sizes_of(p.shape);
-    const auto found = without_ones(s.shape);
+    const auto found = without_ones(s.shape());
     if (found != without_ones(expected) && found != std::vector{p.shape.numel()})
       wrong_shape(p, s, expected);
-    const DType dtype = backend_.activation_dtype();
-    const std::size_t from = info(s.tensor->dtype).block_bytes, to = info(dtype).block_bytes;
+    t = arena_.make({p.shape.numel()}, backend_.activation_dtype());
+    const auto upload = [&](auto values) {
+      SourceReader(s).read(0, values);
+      backend_.upload(t, values.data());
+    };
     const auto n = static_cast<std::size_t>(p.shape.numel());
-    staging_.resize(n * to);
-    for (std::size_t i = 0; i < n; ++i) {
-      put(dtype, staging_.data() + i * to,
-          undo(s.transform, element(s.tensor->dtype, s.bytes.data() + i * from)));
-    }
-    t = arena_.make({p.shape.numel()}, dtype);
-    backend_.upload(t, staging_.data());
+    if (t.dtype == DType::kF64)
+      upload(std::vector<double>(n));
+    else
+      upload(std::vector<float>(n));
   }
 
-  void bind_matrix(const Param& p, const Source& s, Tensor& t) {
-    const bool canonical_is_swapped = p.stored == Stored::kTransposed;
-    auto in_blinkdl_file = sizes_of(p.shape);
-    if (canonical_is_swapped) std::swap(in_blinkdl_file.end()[-1], in_blinkdl_file.end()[-2]);
-    if (s.shape != in_blinkdl_file) wrong_shape(p, s, in_blinkdl_file);
-    const bool turn = canonical_is_swapped != s.transposed;
-    // Kernels know f32, f16 and bf16.
-    const DType stored = s.tensor->dtype;
-    const DType wanted = options_.dtype.value_or(
-        stored == DType::kF64 && backend_.activation_dtype() != DType::kF64 ? DType::kF32 : stored);
-    t.shape = p.shape;
-    t.dtype = wanted;
-    if (!turn && wanted == stored && backend_.reads_host_memory()) {
-      t.data = const_cast<std::byte*>(s.bytes.data());  // kernels only read weights
+  void bind_matrix(const Param& p, const Source& s, Matrix& m) {
+    auto expected = sizes_of(p.shape);
+    if (p.stored == Stored::kTransposed) std::swap(expected.end()[-1], expected.end()[-2]);
+    if (s.shape() != expected) wrong_shape(p, s, expected);
+    Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
+    m.scale = std::exchange(wanted.scale, 1.0F);  // kernels multiply results, not weights
+    const DType dtype = options_.dtype.value_or(kept(wanted));
+    if (dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
+      m.weight.shape = p.shape;
+      m.weight.dtype = dtype;
+      m.weight.data = const_cast<std::byte*>(wanted.dense_bytes().data());  // only read
       return;
     }
-    t = arena_.make(p.shape, wanted);
-    const std::byte* bytes = s.bytes.data();
-    if (turn) {
-      const std::int64_t rows = p.shape[p.shape.rank - 1], cols = p.shape[p.shape.rank - 2];
-      const std::size_t size = info(stored).block_bytes,
-                        each = static_cast<std::size_t>(rows * cols) * size;
-      staging_.resize(s.bytes.size());
-      for (std::size_t at = 0; at < s.bytes.size(); at += each)
-        transpose(bytes + at, staging_.data() + at, rows, cols, size);
-      bytes = staging_.data();
-    }
-    if (wanted == stored)
-      backend_.upload(t, bytes);
-    else
-      upload_converted(t, bytes, stored);
-    file_.reader().file().done_with(s.bytes);  // its pages are not needed again
+    m.weight = arena_.make(p.shape, dtype);
+    upload(m.weight, wanted);
+    file_.reader().done_with(s.bytes);  // its pages are not needed again
   }
 
-  // Row by row, so that a conversion never holds a matrix twice.
-  void upload_converted(const Tensor& t, const std::byte* bytes, DType stored) {
-    const std::int64_t n = t.shape[t.shape.rank - 1],
-                       rows = t.numel() / std::max<std::int64_t>(n, 1);
-    const std::size_t from = info(stored).block_bytes, to = info(t.dtype).block_bytes;
+  /// The type in which a matrix is kept if nothing else is asked for. Kernels know f32, f16, bf16 and
+  /// blocks, which only make sense along the rows that were stored.
+  DType kept(const Source& s) const {
+    const bool narrows = s.dtype == DType::kF64 && backend_.activation_dtype() != DType::kF64;
+    return narrows || (is_block(s.dtype) && !s.is_dense()) ? DType::kF32 : s.dtype;
+  }
+
+  // Some rows at a time, so that a conversion never holds a matrix twice.
+  void upload(const Tensor& t, const Source& source) {
+    constexpr std::int64_t kPiece = std::int64_t{1} << 20;  // elements
+    const std::int64_t n = t.dim(-1), rows = t.numel() / std::max<std::int64_t>(n, 1);
+    const std::int64_t step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(n, 1));
     const Tensor flat = t.reshaped({rows, n});
-    std::vector<std::byte> row(static_cast<std::size_t>(n) * to);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const std::byte* p = bytes + static_cast<std::size_t>(r * n) * from;
-      for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
-        put(t.dtype, row.data() + i * to, element(stored, p + i * from));
-      backend_.upload(flat.rows(r, 1), row.data());
+    SourceReader reader(source);
+    std::vector<std::byte> staged;
+    std::vector<float> values;
+    for (std::int64_t r = 0; r < rows; r += step) {
+      const Tensor piece = flat.rows(r, std::min(step, rows - r));
+      staged.resize(piece.bytes());
+      if (t.dtype == source.dtype) {
+        reader.copy(r * n, staged);
+      } else {
+        values.resize(static_cast<std::size_t>(piece.numel()));
+        reader.read(r * n, values);
+        quant::quantize(t.dtype, values.data(), piece.numel(), staged.data());
+      }
+      backend_.upload(piece, staged.data());
     }
   }
 
@@ -183,7 +137,6 @@ class Binder final : public ParamVisitor {
   Backend& backend_;
   Arena& arena_;
   LoadOptions options_;
-  std::vector<std::byte> staging_;
 };
 
 /// Sizes come from a file: refuse what no model has before anything is allocated for it.
@@ -224,11 +177,10 @@ class FingerprintVisitor final : public ParamVisitor {
     }
     std::vector<std::byte> values(t.bytes());
     backend_.download(values.data(), t);
-    const std::size_t size = info(t.dtype).block_bytes;
+    std::vector<float> floats(static_cast<std::size_t>(t.numel()));
+    SourceReader(Source::of(p.name, t.dtype, values, std::array{t.numel()})).read(0, floats);
     std::vector<std::uint16_t> rounded;
-    for (std::size_t at = 0; at < values.size(); at += size) {
-      rounded.push_back(to_bf16(static_cast<float>(element(t.dtype, values.data() + at))).bits);
-    }
+    for (const float x : floats) rounded.push_back(to_bf16(x).bits);
     hash = hash64(std::as_bytes(std::span(rounded)), hash);
   }
   std::uint64_t hash;
@@ -265,9 +217,8 @@ std::uint64_t fingerprint_of(Model& model, Backend& backend) {
 std::uint64_t fingerprint_of(const Checkpoint& file, const Detected& found, Backend& backend) {
   struct VectorBinder final : ParamVisitor {
     explicit VectorBinder(Binder& all) : binder(all) {}
-    void visit(const Param& p, Tensor& t) override {
-      if (p.stored == Stored::kVector) binder.visit(p, t);
-    }
+    void visit(const Param& p, Tensor& t) override { binder.visit(p, t); }
+    void visit_matrix(const Param&, Matrix&) override {}
     Binder& binder;
   };
   Arena arena(backend);

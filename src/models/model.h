@@ -51,15 +51,17 @@ class ParamVisitor {
  public:
   virtual ~ParamVisitor() = default;
   virtual void visit(const Param& param, Tensor& tensor) = 0;
+  /// Matrices come here first, for visitors that care about more than the weight.
+  virtual void visit_matrix(const Param& param, Matrix& matrix) { visit(param, matrix.weight); }
 
   void vector(const std::string& name, Tensor& t, const Shape& shape) {
     visit({name, shape, Stored::kVector, layer}, t);
   }
   void matrix(const std::string& name, Matrix& m, const Shape& shape) {
-    visit({name, shape, Stored::kMatrix, layer}, m.weight);
+    visit_matrix({name, shape, Stored::kMatrix, layer}, m);
   }
   void transposed(const std::string& name, Matrix& m, const Shape& shape) {
-    visit({name, shape, Stored::kTransposed, layer}, m.weight);
+    visit_matrix({name, shape, Stored::kTransposed, layer}, m);
   }
   void norm(const std::string& prefix, Norm& n, std::int64_t size) {
     vector(prefix + ".weight", n.weight, {size});

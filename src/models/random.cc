@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "formats/writer.h"
+#include "models/naming.h"
 #include "tensor/half.h"
 
 namespace prwkv {
@@ -147,27 +148,6 @@ void expect_weight_dtype(DType dtype) {
   if (dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16) return;
   throw Error(Code::kInvalidArgument, "random weights cannot have this type",
               {.expected = "f32, f16 or bf16", .found = std::string(name_of(dtype))});
-}
-
-// ---- where BlinkDL's shapes differ from ours
-
-std::vector<std::int64_t> blinkdl_shape(const Param& p, const Dims& d) {
-  std::vector<std::int64_t> shape(p.shape.dims.begin(), p.shape.dims.begin() + p.shape.rank);
-  if (p.stored == Stored::kTransposed) std::swap(shape.end()[-1], shape.end()[-2]);
-  if (p.stored != Stored::kVector || shape.size() != 1) return shape;
-  const std::string_view name = p.name;
-  const auto has = [name](std::string_view part) { return name.find(part) != name.npos; };
-  const bool per_channel = shape[0] == d.A && d.H > 0;
-  if (has(".time_mix_") || has(".time_maa_") || has(".att.x_") || has(".ffn.x_") ||
-      name.ends_with(".w0") || name.ends_with(".a0") || name.ends_with(".v0") ||
-      name.ends_with(".k_k") || name.ends_with(".k_a") ||
-      (name.ends_with(".time_decay") && d.ranks.contains("decay"))) {
-    return {1, 1, shape[0]};
-  }
-  if (per_channel && (name.ends_with(".time_decay") || name.ends_with(".time_faaaa"))) {
-    return {d.H, d.N};
-  }
-  return shape;
 }
 
 // ---- values

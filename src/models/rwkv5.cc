@@ -157,8 +157,8 @@ std::optional<Minor> minor_of(const Checkpoint& file) {
     return {};
   if (!file.has("blocks.0.att.gate.weight")) return Minor::k0;
   const Source* decay = file.find("blocks.0.att.time_decay");
-  return decay != nullptr && decay->shape.size() >= 2 && decay->shape[1] > 1 ? Minor::k2
-                                                                             : Minor::k1;
+  return decay != nullptr && decay->axes.size() >= 2 && decay->axes[1].size > 1 ? Minor::k2
+                                                                                : Minor::k1;
 }
 
 bool detect(const Checkpoint& file, Dims& d, Minor minor) {
@@ -175,8 +175,7 @@ bool detect(const Checkpoint& file, Dims& d, Minor minor) {
     throw Error(
         Code::kFormat,
         fmt::format("{}: {} heads do not divide {} attention channels", file.path(), d.H, d.A),
-        {.found = "blocks.0.att.time_decay " +
-                  file.find("blocks.0.att.time_decay")->tensor->shape_str()});
+        {.found = "blocks.0.att.time_decay " + file.find("blocks.0.att.time_decay")->shape_str()});
   }
   d.N = d.A / d.H;
   d.time_first = !file.has("blocks.0.att.time_faaaa");

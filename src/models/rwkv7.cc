@@ -193,13 +193,13 @@ bool detect_rwkv7(const Checkpoint& file, Dims& d) {
                  {"g", file.dim("blocks.0.att.g1", 1)}}};
   if (d.L > 1) d.ranks["v"] = file.dim("blocks.1.att.v1", 1);
   const Source* r_k = file.find("blocks.0.att.r_k");
-  if (r_k == nullptr || r_k->shape.size() < 2) {
+  if (r_k == nullptr || r_k->axes.size() < 2) {
     throw Error(Code::kFormat, fmt::format("{}: the head size cannot be told", file.path()),
                 {.expected = "blocks.0.att.r_k of shape (heads, channels per head)",
-                 .found = r_k == nullptr ? "no such tensor" : r_k->tensor->shape_str()});
+                 .found = r_k == nullptr ? "no such tensor" : r_k->shape_str()});
   }
-  d.N = r_k->shape.back();
-  d.H = r_k->shape.end()[-2];
+  d.N = r_k->axes.back().size;
+  d.H = r_k->axes.end()[-2].size;
   return true;
 }
 

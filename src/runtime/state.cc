@@ -89,7 +89,7 @@ void expect_same_tensors(const State& a, const State& b) {
 const std::string& fact(const Reader& file, const std::string& key) {
   const auto it = file.metadata().find(key);
   if (it != file.metadata().end()) return it->second;
-  fail(Code::kFormat, "{}: the state has no '{}'", file.file().path(), key);
+  fail(Code::kFormat, "{}: the state has no '{}'", file.path(), key);
 }
 
 std::uint64_t number(const Reader& file, const std::string& key, std::uint64_t least,
@@ -100,12 +100,12 @@ std::uint64_t number(const Reader& file, const std::string& key, std::uint64_t l
   const auto [p, error] = std::from_chars(text.data(), end, value, base);
   if (error == std::errc{} && p == end && value >= least && value <= most) return value;
   throw Error(
-      Code::kFormat, fmt::format("{}: the state's '{}' makes no sense", file.file().path(), key),
+      Code::kFormat, fmt::format("{}: the state's '{}' makes no sense", file.path(), key),
       {.expected = fmt::format("a number from {} to {}", least, most), .found = in_quotes(text)});
 }
 
 void check_version(const Reader& file) {
-  const std::string& path = file.file().path();
+  const std::string& path = file.path();
   if (!file.metadata().contains(kVersionKey)) {
     throw Error(Code::kFormat, path + ": is not a state file",
                 {.expected = fmt::format("a safetensors file whose metadata has '{}'", kVersionKey),
@@ -282,7 +282,7 @@ StateFile load_state_file(const std::string& path) { return read_state_file(Mapp
 
 StateFile read_state_file(MappedFile mapped) {
   const std::unique_ptr<Reader> file = open_weights(std::move(mapped));
-  const std::string& path = file->file().path();
+  const std::string& path = file->path();
   check_version(*file);
   const std::string expected = state_checksum(*file);
   if (const std::string& found = fact(*file, kChecksumKey); found != expected) {

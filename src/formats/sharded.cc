@@ -1,0 +1,247 @@
+#include "formats/sharded.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "formats/untrusted.h"
+
+namespace prwkv {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A tensor's entry takes about a hundred bytes.
+constexpr std::size_t kMaxIndexBytes = std::size_t{32} << 20;
+constexpr std::size_t kMaxJsonNesting = 16;
+
+/// Which file each tensor is in.
+using WeightMap = std::map<std::string, std::string, std::less<>>;
+
+// Reads the index as a stream of events, so that nothing but the weight map takes memory. All other
+// entries ("metadata") are passed over.
+class IndexParser final : public nlohmann::json_sax<Json> {
+ public:
+  explicit IndexParser(const std::string& path) : path_(path) {}
+
+  WeightMap weight_map;
+  bool has_weight_map = false;
+
+  bool start_object(std::size_t) override {
+    if (depth_ == 1 && at_weight_map_) {
+      if (has_weight_map) fail(Code::kFormat, "{}: the index has its weight_map twice", path_);
+      has_weight_map = true;
+    } else {
+      value("an object");
+    }
+    return enter();
+  }
+  bool key(string_t& key) override {
+    if (depth_ == 1) at_weight_map_ = key == "weight_map";
+    if (in_weight_map()) tensor_ = key;
+    return true;
+  }
+  bool end_object() override { return --depth_, true; }
+  bool start_array(std::size_t) override { return value("a list"), enter(); }
+  bool end_array() override { return --depth_, true; }
+  bool string(string_t& file) override {
+    if (!in_weight_map()) return value("a text"), true;
+    if (weight_map.size() == kMaxTensors)
+      fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
+    if (!weight_map.emplace(tensor_, file).second)
+      fail(Code::kFormat, "{}: tensor {} appears twice", path_, in_quotes(tensor_));
+    return true;
+  }
+  bool null() override { return value("null"), true; }
+  bool boolean(bool) override { return value("a truth value"), true; }
+  bool number_integer(number_integer_t) override { return value("a number"), true; }
+  bool number_unsigned(number_unsigned_t) override { return value("a number"), true; }
+  bool number_float(number_float_t, const string_t&) override { return value("a number"), true; }
+  bool binary(binary_t&) override { return value("binary data"), true; }
+  bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
+    throw Error(Code::kFormat, path_ + ": is not valid JSON",
+                {.found = fmt::format("an error at byte {}", position)});
+  }
+
+ private:
+  [[nodiscard]] bool in_weight_map() const { return depth_ == 2 && at_weight_map_; }
+  // What is not an entry of the weight map must not stand in its place.
+  void value(std::string_view what) const {
+    if (at_weight_map_ && depth_ > 0) {
+      throw Error(Code::kFormat,
+                  fmt::format("{}: the weight_map has {} in the wrong place", path_, what),
+                  {.expected = R"("weight_map": {"TENSOR": "FILE", ...})"});
+    }
+  }
+  bool enter() {
+    if (depth_ == kMaxJsonNesting)
+      fail(Code::kFormat, "{}: JSON is nested deeper than {} levels", path_, kMaxJsonNesting);
+    ++depth_;
+    return true;
+  }
+
+  const std::string& path_;
+  std::size_t depth_ = 0;
+  bool at_weight_map_ = false;
+  std::string tensor_;
+};
+
+WeightMap read_index(const MappedFile& index) {
+  const std::string& path = index.path();
+  const std::string_view text = as_text(index.bytes());
+  if (text.size() > kMaxIndexBytes) {
+    throw Error(Code::kFormat, path + ": is too long for the index of a model",
+                {.expected = fmt::format("at most {} bytes", kMaxIndexBytes),
+                 .found = std::to_string(text.size())});
+  }
+  // The JSON library takes a NUL for the end of the text; nothing may hide behind it.
+  if (text.find('\0') != std::string_view::npos) fail(Code::kFormat, "{}: is not valid JSON", path);
+  IndexParser parser(path);
+  Json::sax_parse(text, &parser);
+  if (!parser.has_weight_map) {
+    throw Error(Code::kUnsupported, path + ": is a JSON text, not a model",
+                {.hint = "give the weight file that stands beside it (.safetensors or .pth)"});
+  }
+  return std::move(parser.weight_map);
+}
+
+void check_shard_name(const std::string& path, const std::string& name) {
+  if (is_printable_ascii(name) && name.size() <= kMaxNameBytes &&
+      name.find_first_of("/\\") == std::string::npos && name != "." && name != "..")
+    return;
+  throw Error(Code::kFormat, fmt::format("{}: names the file {}", path, in_quotes(name)),
+              {.expected = "the name of a file in the same folder",
+               .hint = "nothing outside the model's folder is opened"});
+}
+
+class Sharded final : public Reader {
+ public:
+  explicit Sharded(const MappedFile& index) : Reader(index.path()) {
+    const WeightMap weight_map = read_index(index);
+    std::map<std::string_view, std::size_t> tensors_in;  // how many, for each file
+    for (const auto& [tensor, name] : weight_map) ++tensors_in[name];
+    if (tensors_in.size() > kMaxShards)
+      fail(Code::kFormat, "{}: names more than {} files", path(), kMaxShards);
+    for (const auto& [name, count] : tensors_in) check_shard_name(path(), std::string(name));
+    const fs::path folder = fs::path(path()).parent_path();
+    for (const auto& [name, count] : tensors_in) {
+      auto shard = open_weights(MappedFile((folder / name).string()));
+      check(*shard, weight_map, name, count);
+      add_shard(std::move(shard));
+    }
+  }
+  [[nodiscard]] std::string_view format() const override { return format_; }
+
+ private:
+  // All tensors of the shard are the index's, and are as many as the index says: so none is missing.
+  void check(const Reader& shard, const WeightMap& weight_map, std::string_view name,
+             std::size_t count) {
+    if (format_.empty()) format_ = shard.format();
+    if (shard.format() != format_ || (format_ != "safetensors" && format_ != "pth")) {
+      throw Error(Code::kUnsupported, shard.path() + ": is no part of a model in several files",
+                  {.expected = "safetensors throughout, or PyTorch files throughout",
+                   .found = std::string(shard.format())});
+    }
+    for (const StoredTensor& t : shard.tensors()) {
+      const auto entry = weight_map.find(t.name);
+      if (entry == weight_map.end() || entry->second != name) {
+        throw Error(
+            Code::kFormat, fmt::format("{}: tensor '{}' is not in the index", shard.path(), t.name),
+            {.found =
+                 entry == weight_map.end() ? "" : "the index has it in " + in_quotes(entry->second),
+             .hint = "are index and files of one model?"});
+      }
+    }
+    if (shard.tensors().size() == count) return;
+    const auto missing = std::find_if(weight_map.begin(), weight_map.end(), [&](const auto& entry) {
+      return entry.second == name && shard.find(entry.first) == nullptr;
+    });
+    throw Error(Code::kFormat,
+                fmt::format("{}: tensor {} is missing", shard.path(), in_quotes(missing->first)),
+                {.expected = fmt::format("the {} tensors that the index has in this file", count),
+                 .found = fmt::format("{} tensors", shard.tensors().size()),
+                 .hint = "are index and files of one model?"});
+  }
+
+  std::string_view format_;
+};
+
+// Weight files that lie beside models without being one.
+constexpr std::string_view kOtherFiles[] = {"training_args.bin", "optimizer.", "scheduler.",
+                                            "rng_state", "adapter_model."};
+constexpr std::string_view kExtensions[] = {".safetensors", ".pth", ".pt", ".bin", ".gguf"};
+constexpr const char* kUsualNames[] = {"model.safetensors.index.json", "model.safetensors",
+                                       "pytorch_model.bin.index.json", "pytorch_model.bin"};
+
+bool is_weight_file(std::string_view name) {
+  return std::any_of(std::begin(kExtensions), std::end(kExtensions),
+                     [&](std::string_view e) { return name.ends_with(e); }) &&
+         std::none_of(std::begin(kOtherFiles), std::end(kOtherFiles),
+                      [&](std::string_view other) { return name.starts_with(other); });
+}
+
+bool is_deepspeed(std::string_view name) {
+  return name == "zero_to_fp32.py" || name.starts_with("zero_pp_rank_") ||
+         name.starts_with("mp_rank_") || name.starts_with("global_step");
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  constexpr std::size_t kMaxEntries = 1000;
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (fs::directory_iterator i(folder, ignored), end; i != end && names.size() < kMaxEntries;
+       i.increment(ignored)) {
+    names.push_back(i->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+std::unique_ptr<Reader> open_sharded(const MappedFile& index) {
+  return std::make_unique<Sharded>(index);
+}
+
+std::string weight_file_in(const std::string& folder) {
+  const std::vector<std::string> names = names_in(folder);
+  const auto path_of = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
+  for (const char* usual : kUsualNames) {
+    if (std::binary_search(names.begin(), names.end(), usual)) return path_of(usual);
+  }
+  if (std::any_of(names.begin(), names.end(), is_deepspeed)) {
+    throw Error(Code::kUnsupported, folder + ": is a DeepSpeed checkpoint folder",
+                {.expected = "one weight file",
+                 .hint = "merge its shards first: python zero_to_fp32.py FOLDER rwkv.pth"});
+  }
+  std::vector<std::string> candidates;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(candidates), is_weight_file);
+  if (candidates.size() == 1) return path_of(candidates[0]);
+  if (candidates.empty()) {
+    throw Error(Code::kFile, folder + ": is a folder without a weight file",
+                {.expected = fmt::format("{}, or one file that ends in {}", kUsualNames[1],
+                                         fmt::join(kExtensions, ", ")),
+                 .hint = "give the file that holds the weights"});
+  }
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(kShown, candidates.size()); ++i)
+    shown.push_back(in_quotes(candidates[i]));
+  throw Error(Code::kFile, folder + ": is a folder with several weight files",
+              {.expected = fmt::format("{}, or one weight file", fmt::join(kUsualNames, ", ")),
+               .found = fmt::format("{}{}", fmt::join(shown, ", "),
+                                    candidates.size() > kShown ? ", ..." : ""),
+               .hint = candidates[0].find("-of-") != std::string::npos
+                           ? "parts of one model? Then fetch its index (.index.json) as well"
+                           : "give the file that you mean"});
+}
+
+}  // namespace prwkv
