@@ -14,7 +14,9 @@
 namespace prwkv {
 
 struct LoadOptions {
-  std::optional<DType> dtype;  ///< f32, f16 or bf16: matrices are converted to it; empty: as stored
+  /// Matrices are converted to it while loading (see matrix_type): f32, f16, bf16 or a block type.
+  /// Empty: as stored.
+  std::optional<DType> dtype;
   std::optional<double> groupnorm_eps;  ///< overrides Model::groupnorm_eps
 };
 
@@ -28,6 +30,11 @@ struct LoadedModel {
   /// "Fingerprint").
   std::uint64_t fingerprint = 0;
 };
+
+/// The type of a matrix when `wanted` is asked for: a block type only if its rows fit, else what
+/// quant::fitting gives; and not for low-rank pairs, which stay `otherwise`: they are a few percent of a
+/// model, and errors in them are not averaged out.
+[[nodiscard]] DType matrix_type(const Param& p, DType wanted, DType otherwise);
 
 /// Sizes and generation of a checkpoint; generation is nullptr for files that hold no RWKV this
 /// version knows.

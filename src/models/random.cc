@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "formats/writer.h"
 #include "models/naming.h"
-#include "tensor/half.h"
+#include "quant/blocks.h"
 
 namespace prwkv {
 namespace {
@@ -214,29 +214,25 @@ std::uint64_t mixed(std::uint64_t stream, std::uint64_t n) {
 }
 
 void convert(std::span<const float> from, DType to, std::byte* out) {
-  const auto put = [&](auto rounded) {
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      const auto value = rounded(from[i]);
-      std::memcpy(out + i * sizeof value, &value, sizeof value);
-    }
-  };
-  if (to == DType::kF32)
-    put([](float x) { return x; });
-  else if (to == DType::kF16)
-    put([](float x) { return to_f16(x); });
-  else
-    put([](float x) { return to_bf16(x); });
+  quant::quantize(to, from.data(), static_cast<std::int64_t>(from.size()), out);
+}
+
+/// The type of a parameter of a model in `dtype`: what a loader would make of it, vectors and low-rank
+/// pairs in f16 where matrices are blocks.
+DType stored_type(const Param& p, DType dtype) {
+  const DType small = is_block(dtype) ? DType::kF16 : dtype;
+  return p.stored == Stored::kVector ? small : matrix_type(p, dtype, small);
 }
 
 /// Any element of any parameter, from the seed and the parameter's name alone: files and models in
 /// memory read the same numbers in whatever pieces they like.
 ///
 /// Drawing billions of normal numbers would take minutes. Matrices are windows at random places of
-/// one table of them instead, converted once for each spread; a row of a model has several windows,
-/// so no two rows are alike.
+/// one table of them instead, converted once for each spread and type; a row of a model has several
+/// windows, so no two rows are alike. Of block types a window is a block.
 class Weights {
  public:
-  Weights(std::uint64_t seed, DType dtype) : seed_(seed), dtype_(dtype), table_(kTable) {
+  explicit Weights(std::uint64_t seed) : seed_(seed), table_(kTable) {
     for (std::size_t i = 0; i < kTable; i += 2) {  // Box–Muller
       const double u = (static_cast<double>(mixed(seed, i) >> 11U) + 1) * 0x1p-53;
       const double angle =
@@ -247,22 +243,27 @@ class Weights {
     }
   }
 
-  /// Elements from number `begin` on, as many as `out` has room for, in the order of the file.
-  void fill(const Param& p, const Law& law, std::uint64_t begin, std::span<std::byte> out) {
+  /// Elements from number `begin` on (the first of a block), as many as `out` has room for, in the order
+  /// of the file.
+  void fill(const Param& p, const Law& law, DType dtype, std::uint64_t begin,
+            std::span<std::byte> out) {
     const std::uint64_t stream = hash64(std::as_bytes(std::span(p.name)), seed_);
-    const std::size_t size = info(dtype_).block_bytes, count = out.size() / size;
+    const std::size_t size = info(dtype).block_bytes, count = out.size() / size;
     if (p.stored == Stored::kVector) {
       std::vector<float> values(count);
       for (std::size_t i = 0; i < count; ++i)
         values[i] = static_cast<float>(value(law, mixed(stream, begin + i)));
-      convert(values, dtype_, out.data());
+      convert(values, dtype, out.data());
       return;
     }
-    const std::vector<std::byte>& scaled = scaled_table(law.spread);
+    const std::vector<std::byte>& scaled = scaled_table(law.spread, dtype);
+    const auto block = static_cast<std::uint64_t>(info(dtype).block_size);
+    const std::uint64_t first = begin / block, last = kTable / block;
+    const std::uint64_t length = is_block(dtype) ? 1 : kWindow;
     for (std::size_t i = 0; i < count;) {
-      const std::uint64_t window = (begin + i) / kWindow, inside = (begin + i) % kWindow;
-      const std::uint64_t place = mixed(stream, window) % (kTable - kWindow) + inside;
-      const std::size_t n = std::min<std::size_t>(kWindow - inside, count - i);
+      const std::uint64_t window = (first + i) / length, inside = (first + i) % length;
+      const std::uint64_t place = mixed(stream, window) % (last - length) + inside;
+      const std::size_t n = std::min<std::size_t>(length - inside, count - i);
       std::memcpy(out.data() + i * size, scaled.data() + place * size, n * size);
       i += n;
     }
@@ -277,21 +278,20 @@ class Weights {
     return law.mean + law.spread * x;
   }
 
-  const std::vector<std::byte>& scaled_table(double spread) {
-    std::vector<std::byte>& scaled = scaled_[spread];
+  const std::vector<std::byte>& scaled_table(double spread, DType dtype) {
+    std::vector<std::byte>& scaled = scaled_[{spread, dtype}];
     if (scaled.empty()) {
       std::vector<float> values(table_);
       for (float& x : values) x *= static_cast<float>(spread);
-      scaled.resize(kTable * info(dtype_).block_bytes);
-      convert(values, dtype_, scaled.data());
+      scaled.resize(row_bytes(dtype, kTable));
+      convert(values, dtype, scaled.data());
     }
     return scaled;
   }
 
   std::uint64_t seed_;
-  DType dtype_;
   std::vector<float> table_;
-  std::map<double, std::vector<std::byte>> scaled_;  // by spread
+  std::map<std::pair<double, DType>, std::vector<std::byte>> scaled_;  // by spread and type
 };
 
 constexpr std::size_t kPiece = std::size_t{1} << 20U;  // bytes made at a time
@@ -301,20 +301,21 @@ class RandomBinder final : public ParamVisitor {
  public:
   RandomBinder(const ModelShape& shape, DType dtype, Backend& backend, Arena& arena,
                std::uint64_t seed)
-      : dims_(shape.dims), dtype_(dtype), backend_(backend), arena_(arena), weights_(seed, dtype) {}
+      : dims_(shape.dims), dtype_(dtype), backend_(backend), arena_(arena), weights_(seed) {}
 
   void visit(const Param& p, Tensor& t) override {
     const Law law = law_of(p, dims_);
     if (p.stored == Stored::kVector) return make_vector(p, law, t);
-    t = arena_.make(p.shape, dtype_);
+    const DType dtype = stored_type(p, dtype_);
+    t = arena_.make(p.shape, dtype);
     if (p.stored == Stored::kTransposed) return make_transposed(p, law, t);
     const std::int64_t rows = p.shape[0];
-    const auto row = static_cast<std::int64_t>(row_bytes(dtype_, p.shape[1]));
+    const auto row = static_cast<std::int64_t>(row_bytes(dtype, p.shape[1]));
     const std::int64_t step = std::max<std::int64_t>(1, static_cast<std::int64_t>(kPiece) / row);
     for (std::int64_t r = 0; r < rows; r += step) {
       const std::int64_t n = std::min(step, rows - r);
       bytes_.resize(static_cast<std::size_t>(n * row));
-      weights_.fill(p, law, static_cast<std::uint64_t>(r * p.shape[1]), bytes_);
+      weights_.fill(p, law, dtype, static_cast<std::uint64_t>(r * p.shape[1]), bytes_);
       backend_.upload(t.rows(r, n), bytes_.data());
     }
   }
@@ -322,22 +323,11 @@ class RandomBinder final : public ParamVisitor {
  private:
   // Rounded to `dtype` as in a file, held in the activation type as the loader does.
   void make_vector(const Param& p, const Law& law, Tensor& t) {
-    const auto n = static_cast<std::size_t>(p.shape.numel());
-    bytes_.resize(row_bytes(dtype_, p.shape.numel()));
-    weights_.fill(p, law, 0, bytes_);
-    std::vector<float> narrow(n);
-    const auto read = [&]<class T>(T element) {
-      for (std::size_t i = 0; i < n; ++i) {
-        std::memcpy(&element, bytes_.data() + i * sizeof element, sizeof element);
-        narrow[i] = to_float(element);
-      }
-    };
-    if (dtype_ == DType::kF32)
-      read(float{});
-    else if (dtype_ == DType::kF16)
-      read(f16{});
-    else
-      read(bf16{});
+    const DType dtype = stored_type(p, dtype_);
+    bytes_.resize(row_bytes(dtype, p.shape.numel()));
+    weights_.fill(p, law, dtype, 0, bytes_);
+    std::vector<float> narrow(static_cast<std::size_t>(p.shape.numel()));
+    quant::dequantize(dtype, bytes_.data(), p.shape.numel(), narrow.data());
     t = arena_.make({p.shape.numel()}, backend_.activation_dtype());
     if (t.dtype == DType::kF32) return backend_.upload(t, narrow.data());
     backend_.upload(t, std::vector<double>(narrow.begin(), narrow.end()).data());
@@ -345,11 +335,11 @@ class RandomBinder final : public ParamVisitor {
 
   // A file has (…, in, out).
   void make_transposed(const Param& p, const Law& law, const Tensor& t) {
-    const std::size_t size = info(dtype_).block_bytes;
+    const std::size_t size = info(t.dtype).block_bytes;
     const auto out = static_cast<std::size_t>(p.shape[p.shape.rank - 2]);
     const auto in = static_cast<std::size_t>(p.shape[p.shape.rank - 1]);
     bytes_.resize(t.bytes());
-    weights_.fill(p, law, 0, bytes_);
+    weights_.fill(p, law, t.dtype, 0, bytes_);
     std::vector<std::byte> turned(bytes_.size());
     for (std::size_t at = 0; at < bytes_.size(); at += out * in * size) {
       for (std::size_t o = 0; o < out; ++o) {
@@ -378,7 +368,13 @@ std::int64_t ModelShape::parameters() const {
   return total;
 }
 
-std::size_t ModelShape::bytes(DType dtype) const { return row_bytes(dtype, parameters()); }
+std::size_t ModelShape::bytes(DType dtype) const {
+  std::size_t total = 0;
+  for_each_param(*make_model(*this), [&](const Param& p, const Tensor&) {
+    total += row_bytes(stored_type(p, dtype), p.shape.numel());
+  });
+  return total;
+}
 
 ModelShape model_shape(const std::string& name) {
   ModelShape shape{.name = name, .dims = {}};
@@ -408,7 +404,7 @@ std::vector<std::string> model_shape_names() {
 
 LoadedModel random_model(const ModelShape& shape, DType dtype, Backend& backend,
                          std::uint64_t seed) {
-  expect_weight_dtype(dtype);
+  if (!is_block(dtype)) expect_weight_dtype(dtype);
   const std::size_t weights = shape.bytes(dtype), available = available_memory_bytes();
   const std::size_t planned = weights + weights / 20;  // state and activations
   if (available > 0 && planned > available) {
@@ -443,7 +439,7 @@ void write_random_model(const ModelShape& shape, DType dtype, const std::string&
   SafetensorsWriter out(
       path, specs,
       {{"format", "pt"}, {"random_weights", fmt::format("{}, seed {}", shape.name, seed)}});
-  Weights weights(seed, dtype);
+  Weights weights(seed);
   const std::size_t size = info(dtype).block_bytes, total = shape.bytes(dtype);
   std::size_t done = 0;
   std::vector<std::byte> piece;
@@ -454,7 +450,7 @@ void write_random_model(const ModelShape& shape, DType dtype, const std::string&
       piece.resize(
           static_cast<std::size_t>(std::min<std::uint64_t>(kPiece / size, elements - begin)) *
           size);
-      weights.fill(p, law, begin, piece);
+      weights.fill(p, law, dtype, begin, piece);
       out.write(piece);
       done += piece.size();
       if (progress && !progress(done, total))

@@ -15,7 +15,8 @@ struct ModelShape {
   std::string name;
   const Generation* generation = nullptr;
   Dims dims;
-  /// Parameters, and bytes of a file whose matrices are `dtype` (vectors are stored in it as well).
+  /// Parameters, and bytes of a model whose matrices are `dtype`. Vectors are stored in it as well; if
+  /// it is a block type, they and the low-rank pairs are f16.
   [[nodiscard]] std::int64_t parameters() const;
   [[nodiscard]] std::size_t bytes(DType dtype) const;
 };

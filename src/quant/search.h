@@ -37,6 +37,20 @@ inline float searchable(float x) {
 /// To the nearest integer for |x| < 2^22; unlike std::nearbyint, compilers turn this into vectors.
 inline float round_to_integer(float x) { return (x + 0x1.8p23f) - 0x1.8p23f; }
 
+/// Between low and high, in the form that compilers have one instruction for.
+inline float clamped(float x, float low, float high) { return std::min(std::max(x, low), high); }
+
+/// Σ term(i) over i < n, a multiple of 8, as eight interleaved sums: one sum in order could not be
+/// turned into vectors.
+template <int n, class F>
+float sum_of(const F& term) {
+  float lane[8] = {};
+  for (int i = 0; i < n; i += 8) {
+    for (int k = 0; k < 8; ++k) lane[k] += term(i + k);
+  }
+  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
 inline float reciprocal(float x) { return x == 0 ? 0 : 1 / x; }
 
 /// The integers low … high.
@@ -44,7 +58,7 @@ template <int low, int high>
 struct Integers {
   static constexpr float kLow = low, kHigh = high;
   static constexpr float kGuessStep = 0.1f;
-  static float nearest(float x) { return round_to_integer(std::clamp(x, kLow, kHigh)); }
+  static float nearest(float x) { return round_to_integer(clamped(x, kLow, kHigh)); }
 };
 
 /// The sixteen levels of IQ4.
@@ -73,12 +87,10 @@ float best_scale(const float* x) {
   for (const float end : {Levels::kLow, Levels::kHigh}) {
     for (int guess = -9; guess <= 9; ++guess) {
       const float inverse = (end + static_cast<float>(guess) * Levels::kGuessStep) / extreme;
-      float xq = 0, qq = 0;
-      for (int i = 0; i < kSize; ++i) {
-        const float q = Levels::nearest(x[i] * inverse);
-        xq += x[i] * q;
-        qq += q * q;
-      }
+      float q[kSize];
+      for (int i = 0; i < kSize; ++i) q[i] = Levels::nearest(x[i] * inverse);
+      const float xq = sum_of<kSize>([&](int i) { return x[i] * q[i]; });
+      const float qq = sum_of<kSize>([&](int i) { return q[i] * q[i]; });
       if (qq > 0 && xq * xq > most_explained * qq) {
         most_explained = xq * xq / qq;
         best = xq / qq;
@@ -98,12 +110,10 @@ struct Scaled {
   /// Σ (x − scale q)² of one sub-block with the best q.
   static float error_of(const float* x, float scale) {
     const float inverse = reciprocal(scale);
-    float error = 0;
-    for (int i = 0; i < kSize; ++i) {
+    return sum_of<kSize>([&](int i) {
       const float off = x[i] - scale * Levels::nearest(x[i] * inverse);
-      error += off * off;
-    }
-    return error;
+      return off * off;
+    });
   }
 
   /// Codes and quants for this d, from the scales that are wanted; returns the error.
@@ -128,12 +138,10 @@ struct Scaled {
 
   /// The d of least squares for these codes and quants.
   [[nodiscard]] float refitted(const float* x) const {
-    float xa = 0, aa = 0;
-    for (int i = 0; i < kElements; ++i) {
-      const float a = code[i / kSize] * q[i];
-      xa += x[i] * a;
-      aa += a * a;
-    }
+    float a[kElements];
+    for (int i = 0; i < kElements; ++i) a[i] = code[i / kSize] * q[i];
+    const float xa = sum_of<kElements>([&](int i) { return x[i] * a[i]; });
+    const float aa = sum_of<kElements>([&](int i) { return a[i] * a[i]; });
     return aa > 0 ? as_stored(xa / aa) : d;
   }
 
@@ -166,26 +174,22 @@ struct Line {
 /// As best_scale, for lines; with given q a regression.
 template <int kSize>
 Line best_line(const float* x, float most) {
-  float smallest = 0, largest = x[0], sum_x = 0, sum_xx = 0;
-  for (int i = 0; i < kSize; ++i) {
-    smallest = std::min(smallest, x[i]);
-    largest = std::max(largest, x[i]);
-    sum_x += x[i];
-    sum_xx += x[i] * x[i];
-  }
+  const float smallest = std::min(0.0f, *std::min_element(x, x + kSize));
+  const float largest = *std::max_element(x, x + kSize);
+  const float sum_x = sum_of<kSize>([&](int i) { return x[i]; });
+  const float sum_xx = sum_of<kSize>([&](int i) { return x[i] * x[i]; });
   if (largest <= smallest) return {0, -smallest};
   constexpr float n = kSize;
   Line best = {(largest - smallest) / most, -smallest};
   float least = std::numeric_limits<float>::infinity();
   for (int guess = -10; guess <= 10; ++guess) {
     const float inverse = (most + 0.1f * static_cast<float>(guess)) / (largest - smallest);
-    float sum_q = 0, qq = 0, xq = 0;
-    for (int i = 0; i < kSize; ++i) {
-      const float q = round_to_integer(std::clamp((x[i] - smallest) * inverse, 0.0f, most));
-      sum_q += q;
-      qq += q * q;
-      xq += x[i] * q;
-    }
+    float q[kSize];
+    for (int i = 0; i < kSize; ++i)
+      q[i] = round_to_integer(clamped((x[i] - smallest) * inverse, 0.0f, most));
+    const float sum_q = sum_of<kSize>([&](int i) { return q[i]; });
+    const float qq = sum_of<kSize>([&](int i) { return q[i] * q[i]; });
+    const float xq = sum_of<kSize>([&](int i) { return x[i] * q[i]; });
     const float determinant = n * qq - sum_q * sum_q;
     if (determinant <= 0) continue;
     Line line = {(n * xq - sum_x * sum_q) / determinant, (sum_q * xq - qq * sum_x) / determinant};
@@ -205,17 +209,15 @@ struct Shifted {
   float q[256] = {};
 
   static float quant(float x, const Line& line, float inverse) {
-    return round_to_integer(std::clamp((x + line.low) * inverse, 0.0f, static_cast<float>(kMostQ)));
+    return round_to_integer(clamped((x + line.low) * inverse, 0.0f, static_cast<float>(kMostQ)));
   }
 
   static float error_of(const float* x, const Line& line) {
     const float inverse = reciprocal(line.scale);
-    float error = 0;
-    for (int i = 0; i < kSize; ++i) {
+    return sum_of<kSize>([&](int i) {
       const float off = x[i] - (line.scale * quant(x[i], line, inverse) - line.low);
-      error += off * off;
-    }
-    return error;
+      return off * off;
+    });
   }
 
   float choose(const float* x, const Line* wanted) {
@@ -227,7 +229,9 @@ struct Shifted {
     for (int s = 0; s < kSubs; ++s) {
       const float* part = x + s * kSize;
       const float c0 = coded(wanted[s].scale, d), m0 = coded(wanted[s].low, dmin);
-      float least = std::numeric_limits<float>::infinity();
+      // Zeros are always possible, should d and dmin be too coarse for values this small.
+      float least = error_of(part, {0, 0});
+      code[s] = low[s] = 0;
       for (const float c : {c0, c0 - 1, c0 + 1}) {
         for (const float m : {m0, m0 - 1, m0 + 1}) {
           if (c < 0 || c > kMostCode || m < 0 || m > kMostCode) continue;
@@ -245,15 +249,13 @@ struct Shifted {
 
   /// d and dmin of least squares for these codes and quants, if both come out positive.
   void refit(const float* x) {
-    float aa = 0, ab = 0, bb = 0, xa = 0, xb = 0;
-    for (int i = 0; i < 256; ++i) {
-      const float a = code[i / kSize] * q[i], b = -low[i / kSize];
-      aa += a * a;
-      ab += a * b;
-      bb += b * b;
-      xa += x[i] * a;
-      xb += x[i] * b;
-    }
+    float a[256], b[256];
+    for (int i = 0; i < 256; ++i) a[i] = code[i / kSize] * q[i], b[i] = -low[i / kSize];
+    const float aa = sum_of<256>([&](int i) { return a[i] * a[i]; });
+    const float ab = sum_of<256>([&](int i) { return a[i] * b[i]; });
+    const float bb = sum_of<256>([&](int i) { return b[i] * b[i]; });
+    const float xa = sum_of<256>([&](int i) { return x[i] * a[i]; });
+    const float xb = sum_of<256>([&](int i) { return x[i] * b[i]; });
     const float determinant = aa * bb - ab * ab;
     if (bb == 0 && aa > 0 && xa > 0) d = as_stored(xa / aa);
     if (determinant <= 0) return;
