@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that are missing: `install_packages.sh build` for a build, `… test` for everything the
-# tests and checks need as well. Does nothing, and needs no root, when all are there.
+# tests and checks need as well, `… coverage` for tools/fuzz.sh too. Does nothing, and needs no root, when all are there.
 set -eu
 
 build="g++ cmake ninja-build pkg-config git ca-certificates python3 python3-pip
@@ -8,11 +8,13 @@ build="g++ cmake ninja-build pkg-config git ca-certificates python3 python3-pip
        zlib1g-dev"
 test="libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 binutils
       python3-numpy python3-pytest"
+coverage="llvm-14"
 
 case "${1:-build}" in
   build) wanted=$build ;;
   test) wanted="$build $test" ;;
-  *) echo "usage: $0 build|test" >&2; exit 2 ;;
+  coverage) wanted="$build $test $coverage" ;;
+  *) echo "usage: $0 build|test|coverage" >&2; exit 2 ;;
 esac
 
 missing=""

@@ -366,6 +366,13 @@ inline std::string broken_promise(const Reader& reader) {
       [[maybe_unused]] const std::string text = item.str();
     });
     if (items != v.value.count()) return std::string(v.key) + " has a wrong number of items";
+    const auto texts = v.value.texts();
+    const auto integers = v.value.integers();
+    const auto numbers = v.value.numbers();
+    if ((texts && texts->size() != items) || (integers && integers->size() != items) ||
+        (numbers && numbers->size() != items))
+      return std::string(v.key) + " has other items than it says";
+    if (v.value.text() && v.value.number()) return std::string(v.key) + " is text and number";
   }
   return "";
 }
