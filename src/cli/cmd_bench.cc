@@ -278,7 +278,7 @@ void add_bench(CLI::App& app) {
   machine->excludes(model);
   cmd->add_option("--dtype", o->dtype,
                   "Type of the matrices (default: as stored; random weights: f16)")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->check(CLI::IsMember(matrix_type_names()))
       ->type_name("TYPE");
   cmd->add_option("--threads", o->threads, "0: one for each usable core")
       ->check(CLI::Range(0, 1024))

@@ -22,7 +22,7 @@ EngineOptions ModelOptions::engine_options() const {
   }
   if (type == DType::kF64) {
     throw Error(Code::kInvalidArgument, "--dtype: f64 is for the backend 'ref'",
-                {.expected = "f32, f16 or bf16", .hint = "add --backend ref"});
+                {.expected = "f32, f16, bf16 or a block type", .hint = "add --backend ref"});
   }
   o.load.dtype = type;
   return o;
@@ -43,6 +43,15 @@ std::shared_ptr<Engine> ModelOptions::open(const std::string& command) const {
   return Engine::open(model, engine_options());
 }
 
+std::vector<std::string> matrix_type_names() {
+  std::vector<std::string> names;
+  for (const DTypeInfo& t : dtypes()) {
+    if (is_block(t.dtype) || (is_float(t.dtype) && t.dtype != DType::kF64))
+      names.emplace_back(t.name);
+  }
+  return names;
+}
+
 void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab) {
   command
       .add_option("MODEL", o.model, "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
@@ -53,11 +62,13 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
       ->capture_default_str()
       ->type_name("NAME")
       ->group(group);
+  std::vector<std::string> types = matrix_type_names();
+  types.emplace_back("f64");
   command
       .add_option("--dtype", o.dtype,
-                  "cpu: convert the matrices to f32, f16 or bf16 (default: as stored); "
-                  "ref: compute in f64 (default) or f32")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "f64"}))
+                  "cpu: convert the matrices while loading (default: as stored), block types by "
+                  "rounding to nearest; ref: compute in f64 (default) or f32")
+      ->check(CLI::IsMember(types))
       ->type_name("TYPE")
       ->group(group);
   command

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/engine.h"
 
@@ -22,6 +23,9 @@ struct ModelOptions {
   void expect_model(const std::string& command) const;
   [[nodiscard]] std::shared_ptr<Engine> open(const std::string& command) const;
 };
+
+/// The types that matrices can be kept in: f32, f16, bf16 and the block types, q4_0 to iq4_xs.
+std::vector<std::string> matrix_type_names();
 
 enum class WithVocab { kNo, kYes };
 /// Adds the positional MODEL and the options.

@@ -91,7 +91,8 @@ class Binder final : public ParamVisitor {
     if (s.shape() != expected) wrong_shape(p, s, expected);
     Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
     m.scale = std::exchange(wanted.scale, 1.0F);  // kernels multiply results, not weights
-    const DType dtype = options_.dtype.value_or(kept(wanted));
+    const DType dtype =
+        options_.dtype ? matrix_type(p, *options_.dtype, kept(wanted)) : kept(wanted);
     if (dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
       m.weight.shape = p.shape;
       m.weight.dtype = dtype;
@@ -191,6 +192,11 @@ class FingerprintVisitor final : public ParamVisitor {
 };
 
 }  // namespace
+
+DType matrix_type(const Param& p, DType wanted, DType otherwise) {
+  if (!is_block(wanted)) return wanted;
+  return p.stored == Stored::kMatrix ? quant::fitting(wanted, p.shape[1]) : otherwise;
+}
 
 Detected detect(const Checkpoint& file) {
   Detected found;

@@ -229,7 +229,9 @@ struct Shifted {
     for (int s = 0; s < kSubs; ++s) {
       const float* part = x + s * kSize;
       const float c0 = coded(wanted[s].scale, d), m0 = coded(wanted[s].low, dmin);
-      float least = std::numeric_limits<float>::infinity();
+      // Zeros are always possible, should d and dmin be too coarse for values this small.
+      float least = error_of(part, {0, 0});
+      code[s] = low[s] = 0;
       for (const float c : {c0, c0 - 1, c0 + 1}) {
         for (const float m : {m0, m0 - 1, m0 + 1}) {
           if (c < 0 || c > kMostCode || m < 0 || m > kMostCode) continue;

@@ -32,6 +32,8 @@ constexpr std::array<DTypeInfo, 22> kTypes = {{
 
 }  // namespace
 
+std::span<const DTypeInfo> dtypes() { return kTypes; }
+
 const DTypeInfo& info(DType dtype) { return kTypes[static_cast<std::size_t>(dtype)]; }
 
 std::optional<DType> dtype_from_name(std::string_view name) {

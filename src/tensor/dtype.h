@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace prwkv {
@@ -46,6 +47,8 @@ struct DTypeInfo {
   std::int64_t block_size;  ///< elements in one block; 1 for plain types
 };
 
+/// Every type, in the order of the enum.
+std::span<const DTypeInfo> dtypes();
 const DTypeInfo& info(DType dtype);
 inline std::string_view name_of(DType dtype) { return info(dtype).name; }
 
