@@ -57,6 +57,9 @@ Checkpoint::Checkpoint(const std::string& path)
       add(blinkdl, *source);
     }
   }
+  const Source* emb = find("emb.weight");
+  const std::int64_t channels = emb == nullptr || emb->axes.empty() ? 0 : emb->axes.back().size;
+  config_ = config_of(*reader_, {.layers = layers_, .channels = channels});
 }
 
 void Checkpoint::add(std::string blinkdl_name, const Source& source) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats/reader.h"
+#include "models/model_config.h"
 #include "models/naming.h"
 
 namespace prwkv {
@@ -20,6 +21,8 @@ class Checkpoint {
 
   [[nodiscard]] const Reader& reader() const { return *reader_; }
   [[nodiscard]] const Naming& naming() const { return *naming_; }
+  /// What the file, or config.json beside it, says that tensors do not show.
+  [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] const std::string& path() const { return reader_->path(); }
   /// The tensor in BlinkDL's layout; nullptr if there is none.
   [[nodiscard]] const Source* find(std::string_view blinkdl_name) const;
@@ -41,6 +44,7 @@ class Checkpoint {
 
   std::unique_ptr<Reader> reader_;
   const Naming* naming_;
+  ModelConfig config_;
   std::map<std::string, Source, std::less<>> sources_;
   std::int64_t layers_ = 0;
 };

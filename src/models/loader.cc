@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "models/refusals.h"
 #include "quant/blocks.h"
 #include "tensor/half.h"
 
@@ -191,6 +192,16 @@ class FingerprintVisitor final : public ParamVisitor {
   std::string last_;
 };
 
+/// The constants of the norms as the program computes them that the file comes from: docs/numerics.md.
+void set_eps(Model& model, const Checkpoint& file) {
+  const ModelConfig& config = file.config();
+  if (config.layer_norm_eps) model.layer_norm_eps = *config.layer_norm_eps;
+  if (config.head_size_divisor)
+    model.groupnorm_eps = 1e-5 * *config.head_size_divisor * *config.head_size_divisor;
+  if (file.naming().name == "fla" && model.generation() == "7" && config.layer_norm_eps)
+    model.groupnorm_eps = static_cast<double>(model.dims().N) * *config.layer_norm_eps;
+}
+
 }  // namespace
 
 DType matrix_type(const Param& p, DType wanted, DType otherwise) {
@@ -199,6 +210,7 @@ DType matrix_type(const Param& p, DType wanted, DType otherwise) {
 }
 
 Detected detect(const Checkpoint& file) {
+  refuse_known(file);
   Detected found;
   for (const Generation& g : generations()) {
     if (!g.detect(file, found.dims)) continue;
@@ -239,16 +251,9 @@ LoadedModel load_model(const std::string& path, Backend& backend, const LoadOpti
   LoadedModel m;
   m.file = std::make_unique<Checkpoint>(path);
   const Detected found = detect(*m.file);
-  if (found.generation == nullptr) {
-    throw Error(
-        Code::kUnsupported, path + ": this holds no RWKV model that can be run",
-        {.expected = "tensors named as in BlinkDL's checkpoints (emb.weight, blocks.0.att.…)",
-         .found = m.file->reader().tensors().empty()
-                      ? "no tensors"
-                      : "'" + m.file->reader().tensors()[0].name + "' and others",
-         .hint = "prwkv inspect lists what is in it"});
-  }
+  if (found.generation == nullptr) refuse_unknown(*m.file);
   m.model = found.generation->make(found.dims);
+  set_eps(*m.model, *m.file);
   if (options.groupnorm_eps) m.model->groupnorm_eps = *options.groupnorm_eps;
   m.weights = std::make_unique<Arena>(backend);
   Binder binder(*m.file, backend, *m.weights, options);

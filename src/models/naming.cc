@@ -521,28 +521,27 @@ RuleIndex::RuleIndex(const Naming& naming, From from) {
   }
 }
 
-std::optional<RuleIndex::Found> RuleIndex::find(std::string_view name) const {
-  // The block's number is the first part that consists of digits.
-  std::string_view number;
-  for (std::size_t at = 0; at < name.size() && number.empty();) {
+NumberedName numbered(std::string_view name) {
+  for (std::size_t at = 0; at < name.size();) {
     const std::size_t end = std::min(name.find('.', at), name.size());
     const std::string_view part = name.substr(at, end - at);
-    if (!part.empty() && part.find_first_not_of("0123456789") == part.npos) number = part;
+    if (!part.empty() && part.find_first_not_of("0123456789") == part.npos)
+      return {fmt::format("{}#{}", name.substr(0, at), name.substr(end)), std::string(part)};
     at = end + 1;
   }
-  std::string numbered(name);
-  if (!number.empty()) {
-    numbered.replace(static_cast<std::size_t>(number.data() - name.data()), number.size(), 1, '#');
-  }
-  for (const std::string_view spelling : {name, std::string_view(numbered)}) {
-    if (const auto exact = exact_.find(spelling); exact != exact_.end())
-      return Found{exact->second.rule, exact->second.place, std::string(number), {}};
+  return {std::string(name), {}};
+}
+
+std::optional<RuleIndex::Found> RuleIndex::find(std::string_view name) const {
+  const auto [spelling, number] = numbered(name);
+  for (const std::string_view s : {name, std::string_view(spelling)}) {
+    if (const auto exact = exact_.find(s); exact != exact_.end())
+      return Found{exact->second.rule, exact->second.place, number, {}};
   }
   for (const auto& [prefix, entry] : open_) {
-    const std::string_view spelling = numbered;
-    if (!spelling.starts_with(prefix)) continue;
-    return Found{entry.rule, entry.place, std::string(number),
-                 std::string(prefix.empty() ? name : spelling.substr(prefix.size()))};
+    if (prefix.empty()) return Found{entry.rule, entry.place, number, std::string(name)};
+    if (spelling.starts_with(prefix))
+      return Found{entry.rule, entry.place, number, spelling.substr(prefix.size())};
   }
   return {};
 }

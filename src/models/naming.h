@@ -66,6 +66,13 @@ std::string_view unwrapped(std::string_view stored_name);
 /// The block index of "blocks.12.…", or −1.
 std::int64_t block_of(std::string_view blinkdl_name);
 
+/// A name with the block's number, its first part that consists of digits, as '#'.
+struct NumberedName {
+  std::string name;    ///< "blocks.#.att.w0"
+  std::string number;  ///< "12"; empty if there is none
+};
+NumberedName numbered(std::string_view name);
+
 /// Looks names up in one direction of a table, in time that does not depend on its length.
 class RuleIndex {
  public:

@@ -85,7 +85,7 @@ Tensor Rwkv4::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerStat
 Tensor Rwkv4::tiny_attention(Ctx& c, Tensor x, Tensor e, const LayerState& s,
                              const Seqs& seqs) const {
   // h = LN(x)     q = W_q h     k = W_k h     v = W_v e, with e the embedding before ln0
-  Tensor h = op::layer_norm(c, x, tiny.tiny_ln);
+  Tensor h = op::layer_norm(c, x, tiny.tiny_ln, layer_norm_eps);
   const auto [q, k, v] = op::linear(c, {{h, tiny.tiny_q}, {h, tiny.tiny_k}, {e, tiny.tiny_v}});
   // yₜ = D^{−1/2} Σ_{s≤t} (qₜ · k_s) v_s
   return op::tiny_attention(c, q, k, v, s.tensors[5], seqs);
@@ -93,22 +93,24 @@ Tensor Rwkv4::tiny_attention(Ctx& c, Tensor x, Tensor e, const LayerState& s,
 
 Tensor Rwkv4::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const {
   Tensor e = op::embedding(c, emb, batch.ids);
-  Tensor x = op::layer_norm(c, e, ln0);
+  Tensor x = op::layer_norm(c, e, ln0, layer_norm_eps);
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
     x = op::block<1>(
         c, l, {x}, state[static_cast<std::size_t>(l)],
         [&, l, e, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
           Tensor h = in[0];
-          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
-          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          h = op::add_to(b, h,
+                         time_mix(b, p.att, op::layer_norm(b, h, p.ln1, layer_norm_eps), s, seqs));
+          h = op::add_to(
+              b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2, layer_norm_eps), s, seqs));
           if (l == dims_.tiny_layer) h = op::add_to(b, h, tiny_attention(b, h, e, s, seqs));
           return std::array{h};
         })[0];
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out), head});
+  return op::linear(c, {op::layer_norm(c, x, ln_out, layer_norm_eps), head});
 }
 
 void Rwkv4::visit(ParamVisitor& f) {

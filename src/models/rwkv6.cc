@@ -88,21 +88,23 @@ Tensor Rwkv6::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerStat
 }
 
 Tensor Rwkv6::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const {
-  Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0);
+  Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0, layer_norm_eps);
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
     x = op::block<1>(
         c, l, {x}, state[static_cast<std::size_t>(l)],
         [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
           Tensor h = in[0];
-          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), s, seqs));
-          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          h = op::add_to(b, h,
+                         time_mix(b, p.att, op::layer_norm(b, h, p.ln1, layer_norm_eps), s, seqs));
+          h = op::add_to(
+              b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2, layer_norm_eps), s, seqs));
           return std::array{h};
         })[0];
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out), head});
+  return op::linear(c, {op::layer_norm(c, x, ln_out, layer_norm_eps), head});
 }
 
 void Rwkv6::visit(ParamVisitor& f) {

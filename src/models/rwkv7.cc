@@ -92,7 +92,7 @@ Tensor Rwkv7::channel_mix(Ctx& c, const ChannelMix& p, Tensor x, const LayerStat
 }
 
 Tensor Rwkv7::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const {
-  Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0);
+  Tensor x = op::layer_norm(c, op::embedding(c, emb, batch.ids), ln0, layer_norm_eps);
   Tensor v_first = op::reserve(c, {batch.seqs.rows, dims_.A});
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
@@ -100,15 +100,17 @@ Tensor Rwkv7::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
         c, l, {x, v_first}, state[static_cast<std::size_t>(l)],
         [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
           auto [h, v] = in;
-          h = op::add_to(b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1), v, s, seqs));
-          h = op::add_to(b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2), s, seqs));
+          h = op::add_to(
+              b, h, time_mix(b, p.att, op::layer_norm(b, h, p.ln1, layer_norm_eps), v, s, seqs));
+          h = op::add_to(
+              b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2, layer_norm_eps), s, seqs));
           return std::array{h, v};
         });
     x = out[0], v_first = out[1];
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out), head});
+  return op::linear(c, {op::layer_norm(c, x, ln_out, layer_norm_eps), head});
 }
 
 void Rwkv7::visit(ParamVisitor& f) {
@@ -173,14 +175,17 @@ bool detect_rwkv7(const Checkpoint& file, Dims& d) {
   struct Later {
     const char *tensor, *what;
   };
-  for (const Later& later : {Later{"blocks.0.qkv.qq.weight", "RWKV-7b or 8"},
-                             Later{"blocks.0.ffn.s_emb.weight", "RWKV-7a"},
-                             Later{"blocks.0.ffn.enn.weight", "RWKV-8 rc00"}}) {
-    if (file.has(later.tensor)) {
+  for (const Later& later :
+       {Later{"qkv.k_emb.weight", "RWKV-7b"}, Later{"ffn.s_emb.weight", "RWKV-7a"},
+        Later{"qkv.kkup.weight", "RWKV-8 rc00-hybrid"}, Later{"qkv.qq.weight", "RWKV-7b or 8"},
+        Later{"ffn.enn.weight", "RWKV-8 rc00"}}) {
+    for (int l = 0; l < file.layers(); ++l) {
+      const std::string name = fmt::format("blocks.{}.{}", l, later.tensor);
+      if (!file.has(name)) continue;
       throw Error(Code::kUnsupported,
                   fmt::format("{}: this checkpoint is {}, which this version cannot run",
                               file.path(), later.what),
-                  {.expected = "RWKV 4, 4a, 5.0, 5.1, 5.2, 6 or 7", .found = later.tensor});
+                  {.expected = "RWKV 4, 4a, 5.0, 5.1, 5.2, 6 or 7", .found = name});
     }
   }
   d = {.L = file.layers(),
@@ -192,14 +197,17 @@ bool detect_rwkv7(const Checkpoint& file, Dims& d) {
                  {"a", file.dim("blocks.0.att.a1", 1)},
                  {"g", file.dim("blocks.0.att.g1", 1)}}};
   if (d.L > 1) d.ranks["v"] = file.dim("blocks.1.att.v1", 1);
+  // (H, N); GGUF stores it flat and names the head size.
   const Source* r_k = file.find("blocks.0.att.r_k");
-  if (r_k == nullptr || r_k->axes.size() < 2) {
+  const bool flat = r_k == nullptr || r_k->axes.size() < 2;
+  d.N = flat ? file.config().head_size.value_or(0) : r_k->axes.back().size;
+  if (d.N < 1) {
     throw Error(Code::kFormat, fmt::format("{}: the head size cannot be told", file.path()),
                 {.expected = "blocks.0.att.r_k of shape (heads, channels per head)",
-                 .found = r_k == nullptr ? "no such tensor" : r_k->shape_str()});
+                 .found = r_k == nullptr ? "no such tensor" : r_k->shape_str(),
+                 .hint = "a config.json beside the file may name it: {\"head_dim\": 64}"});
   }
-  d.N = r_k->axes.back().size;
-  d.H = r_k->axes.end()[-2].size;
+  d.H = flat ? d.A / d.N : r_k->axes.end()[-2].size;
   return true;
 }
 

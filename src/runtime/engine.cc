@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "models/model_tokenizer.h"
 
 namespace prwkv {
 namespace {
@@ -101,8 +102,11 @@ Engine::Engine(std::unique_ptr<Backend> backend, LoadedModel model, const Engine
   if (options.chunk_rows < 1)
     fail(Code::kInvalidArgument, "chunk_rows must be at least 1, not {}", options.chunk_rows);
   const Dims& d = model_.model->dims();
-  tokenizer_ = options.tokenizer.empty() ? Tokenizer::default_for(*model_.model)
-                                         : tokenizer_by_name(options.tokenizer);
+  if (!options.tokenizer.empty())
+    tokenizer_ = tokenizer_by_name(options.tokenizer);
+  else
+    tokenizer_ =
+        model_.file != nullptr ? tokenizer_of(*model_.file, d.V) : Tokenizer::default_for(d.V);
   if (tokenizer_ != nullptr && tokenizer_->vocab_size() > d.V) {
     throw Error(Code::kMismatch,
                 fmt::format("the vocabulary '{}' does not fit the model", tokenizer_->name()),

@@ -135,6 +135,19 @@ void append_literal(std::string& out, std::string_view rest, const Line& line) {
   }
 }
 
+/// Every text can be encoded only if each byte is a token.
+void check_bytes(const ByteTrie& trie, std::size_t tokens, const std::string& where) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    if (trie.longest({&c, 1}).id >= 0) continue;
+    throw Error(Code::kFormat,
+                fmt::format("{}: no token for the single byte 0x{:02x}", where, byte),
+                {.expected = "a token for each of the 256 bytes, so that every text can be encoded",
+                 .found = fmt::format("{} other tokens", tokens),
+                 .hint = "is the file complete?"});
+  }
+}
+
 /// Reads the lines, then builds the trie and checks on it what no line shows alone.
 class VocabParser {
  public:
@@ -160,7 +173,7 @@ class VocabParser {
       if (!bytes_[id].empty()) entries.push_back({bytes_[id], id});
     }
     ByteTrie trie(entries, where_);
-    check_bytes(trie, entries.size());
+    check_bytes(trie, entries.size(), where_);
     check_unique(trie, entries);
     return std::make_shared<WorldTrie>(std::move(name), std::move(bytes_), std::move(trie));
   }
@@ -194,18 +207,6 @@ class VocabParser {
     lines_[*id] = line.number;
   }
 
-  void check_bytes(const ByteTrie& trie, std::size_t tokens) const {
-    for (int byte = 0; byte < 256; ++byte) {
-      const char c = static_cast<char>(byte);
-      if (trie.longest({&c, 1}).id >= 0) continue;
-      throw Error(
-          Code::kFormat, fmt::format("{}: no token for the single byte 0x{:02x}", where_, byte),
-          {.expected = "a token for each of the 256 bytes, so that every text can be encoded",
-           .found = fmt::format("{} other tokens", tokens),
-           .hint = "is the file complete?"});
-    }
-  }
-
   void check_unique(const ByteTrie& trie, const std::vector<ByteTrie::Entry>& entries) const {
     for (const ByteTrie::Entry& entry : entries) {
       const std::int32_t id = trie.longest(entry.bytes).id;
@@ -227,7 +228,70 @@ class VocabParser {
   std::string token_;
 };
 
+/// The bytes of a token of a GGUF file.
+std::string unescaped(std::string_view text, std::size_t id, const std::string& where) {
+  constexpr std::string_view kLetters = "tnr", kMeanings = "\t\n\r";
+  const auto broken = [&](std::string_view expected) {
+    throw Error(Code::kFormat,
+                fmt::format("{}: token {} has an escape that cannot be read", where, id),
+                {.expected = std::string(expected), .found = in_double_quotes(text)});
+  };
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      bytes += text[i];
+      continue;
+    }
+    if (++i == text.size()) broken("a character after the backslash");
+    if (const std::size_t letter = kLetters.find(text[i]); letter != kLetters.npos) {
+      bytes += kMeanings[letter];
+    } else if (text[i] == 'x') {
+      const auto value = number(text.substr(i + 1, 2), 16);
+      if (!value || text.size() - i < 3) broken("two hexadecimal digits after \\x");
+      bytes += static_cast<char>(*value);
+      i += 2;
+    } else {
+      bytes += text[i];
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
+
+std::shared_ptr<const Tokenizer> make_world_trie(std::span<const std::string_view> escaped,
+                                                 const std::string& where, std::string name) {
+  TokenBytes bytes;
+  if (escaped.size() > static_cast<std::size_t>(kMaxTokenId)) {
+    throw Error(Code::kFormat, where + ": too many tokens for a vocabulary",
+                {.expected = fmt::format("at most {}", kMaxTokenId),
+                 .found = fmt::format("{}", escaped.size())});
+  }
+  for (std::size_t id = 0; id < escaped.size(); ++id) {
+    const std::string token = unescaped(escaped[id], id, where);
+    if (token.size() > kMaxTokenBytes) {
+      throw Error(Code::kFormat, fmt::format("{}: token {} is too long", where, id),
+                  {.expected = fmt::format("at most {} bytes", kMaxTokenBytes),
+                   .found = fmt::format("{}", token.size())});
+    }
+    bytes.set(static_cast<std::int32_t>(id), token);
+  }
+  std::vector<ByteTrie::Entry> entries;
+  for (std::int32_t id = 0; id < bytes.size(); ++id) {
+    if (!bytes[id].empty()) entries.push_back({bytes[id], id});
+  }
+  ByteTrie trie(entries, where);
+  check_bytes(trie, entries.size(), where);
+  for (const ByteTrie::Entry& entry : entries) {
+    const std::int32_t other = trie.longest(entry.bytes).id;
+    if (other == entry.id) continue;
+    throw Error(Code::kFormat,
+                fmt::format("{}: tokens {} and {} are the same", where, std::min(other, entry.id),
+                            std::max(other, entry.id)),
+                {.expected = "every token once", .found = in_double_quotes(entry.bytes)});
+  }
+  return std::make_shared<WorldTrie>(std::move(name), std::move(bytes), std::move(trie));
+}
 
 std::shared_ptr<const Tokenizer> make_world_trie(std::string_view text, const std::string& where,
                                                  std::string name, int min_size) {

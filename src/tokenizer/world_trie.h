@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,13 @@ namespace prwkv {
 /// kMaxTokenBytes, a missing single byte.
 std::shared_ptr<const Tokenizer> make_world_trie(std::string_view text, const std::string& where,
                                                  std::string name, int min_size = 0);
+
+/// The same from a list, as GGUF stores it: token i has the id i, written as Python prints bytes, with
+/// \t \n \r \xHH \\ \'; a backslash before any other character stands for that character. An empty text
+/// is an id without a token. Throws Error{kFormat} naming the id for a broken escape and for the same
+/// faults as above.
+std::shared_ptr<const Tokenizer> make_world_trie(std::span<const std::string_view> escaped,
+                                                 const std::string& where, std::string name);
 
 /// Larger files and tokens are refused. (World: 1.1 MB and 128 bytes.)
 inline constexpr std::size_t kMaxVocabTextBytes = std::size_t{16} << 20;
