@@ -2,6 +2,7 @@
 /// only.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -40,18 +41,18 @@ struct ByteWriter {
 
   template <std::integral T>
   ByteWriter& put(std::type_identity_t<T> value) {
-    std::byte raw[sizeof value];
-    std::memcpy(raw, &value, sizeof value);
-    bytes.insert(bytes.end(), raw, raw + sizeof value);
-    return *this;
+    return raw(std::as_bytes(std::span(&value, 1)));
   }
   ByteWriter& u16(std::uint64_t value) { return put<std::uint16_t>(value & 0xffff); }
   ByteWriter& u32(std::uint64_t value) { return put<std::uint32_t>(value & 0xffffffff); }
   ByteWriter& u64(std::uint64_t value) { return put<std::uint64_t>(value); }
   ByteWriter& i32(std::int32_t value) { return put<std::int32_t>(value); }
   ByteWriter& text(std::string_view text) { return raw(std::as_bytes(std::span(text))); }
+  // Not inserted at the end: the compiler, inlining that, warns of copies that cannot happen.
   ByteWriter& raw(std::span<const std::byte> part) {
-    bytes.insert(bytes.end(), part.begin(), part.end());
+    const std::size_t end = bytes.size();
+    bytes.resize(end + part.size());
+    std::copy(part.begin(), part.end(), bytes.begin() + static_cast<std::ptrdiff_t>(end));
     return *this;
   }
 };
@@ -365,6 +366,13 @@ inline std::string broken_promise(const Reader& reader) {
       [[maybe_unused]] const std::string text = item.str();
     });
     if (items != v.value.count()) return std::string(v.key) + " has a wrong number of items";
+    const auto texts = v.value.texts();
+    const auto integers = v.value.integers();
+    const auto numbers = v.value.numbers();
+    if ((texts && texts->size() != items) || (integers && integers->size() != items) ||
+        (numbers && numbers->size() != items))
+      return std::string(v.key) + " has other items than it says";
+    if (v.value.text() && v.value.number()) return std::string(v.key) + " is text and number";
   }
   return "";
 }

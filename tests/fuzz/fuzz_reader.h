@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -12,14 +13,15 @@
 
 namespace prwkv::testing {
 
-/// A file may be refused only by prwkv::Error, with a message that names it; what is accepted must
-/// keep the promises of Reader. Anything else ends the process.
-inline void check_open(std::unique_ptr<Reader> (*open)(MappedFile), Bytes bytes) {
+/// A file may be refused only by prwkv::Error, with a message that begins with `message`, its name;
+/// what is accepted must keep the promises of Reader. Anything else ends the process.
+inline void check_open(std::unique_ptr<Reader> (*open)(MappedFile), Bytes bytes,
+                       const std::string& name = "fuzz", const std::string& message = "fuzz: ") {
   std::unique_ptr<Reader> reader;
   try {
-    reader = open(MappedFile::from_bytes("fuzz", std::move(bytes)));
+    reader = open(MappedFile::from_bytes(name, std::move(bytes)));
   } catch (const Error& e) {
-    if (!std::string_view(e.what()).starts_with("fuzz: ")) std::abort();
+    if (!std::string_view(e.what()).starts_with(message)) std::abort();
     return;
   }
   if (!broken_promise(*reader).empty()) std::abort();

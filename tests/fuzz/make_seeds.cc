@@ -80,6 +80,53 @@ void write_rwkvcpp(const Corpus& corpus) {
                            {{"blocks.0.att.x_rwkvag", {2, 1, 6}, 1, counting_bytes(24)},
                             {"empty", {0}, 0, {}}}));
   corpus.add("quantized", "", build_rwkvcpp({}, {{"w", {32}, 7, counting_bytes(22)}}));
+  corpus.add("superblocks", "",
+             build_rwkvcpp({.type = 15}, {{"w", {256, 2}, 15, counting_bytes(420)}}));
+  corpus.add("old_quantized", "",
+             build_rwkvcpp({.version = 100}, {{"w", {32}, 2, counting_bytes(20)}}));
+}
+
+void write_gguf(const Corpus& corpus) {
+  corpus.add("file", "f", valid_gguf());
+  corpus.add("file_v2", "f",
+             build_gguf({.version = 2,
+                         .values = {gguf_u32("general.alignment", 8), gguf_u32("split.count", 1)},
+                         .tensors = {{}},
+                         .data = counting_bytes(32),
+                         .alignment = 8}));
+  const Bytes pair = ByteWriter{}.u32(7).u64(2).text(std::string_view("\0\1", 2)).bytes;
+  const GgufValue values[] = {
+      gguf_text("general.name", "RWKV"),
+      gguf_array("tokenizer.ggml.tokens", 8, 2, ByteWriter{}.u64(1).text("a").u64(0).bytes),
+      gguf_array("tokenizer.ggml.token_type", 5, 2, counting_bytes(8)),
+      gguf_array("nested", 9, 2, ByteWriter{}.raw(pair).raw(pair).bytes),
+      {"f64", 12, counting_bytes(8)},
+      {"bool", 7, counting_bytes(1)},
+  };
+  ByteWriter entries;
+  entries.text("\6");
+  for (const GgufValue& v : values) entries.raw(gguf_string(v.key)).u32(v.type).raw(v.bytes);
+  corpus.add("values", "v", entries.bytes);
+  ByteWriter records;
+  records.text("\3").raw(gguf_string("a")).u32(2).u64(2).u64(3).u32(0).u64(0);
+  records.raw(gguf_string("b")).u32(1).u64(32).u32(8).u64(32);
+  records.raw(gguf_string("c")).u32(4).u64(16).u64(4).u64(1).u64(1).u32(30).u64(96);
+  corpus.add("tensors", "t", records.bytes);
+  corpus.add("choices", "g", counting_bytes(200));
+  Bytes usual = counting_bytes(120);
+  for (std::size_t i = 1; i < usual.size(); i += 2) usual[i] = std::byte{3};
+  corpus.add("choices_of_few", "g", usual);
+}
+
+void write_sharded(const Corpus& corpus) {
+  corpus.add("index", "",
+             to_bytes(R"({"metadata":{"total_size":3},"weight_map":{"a":"1","b":"2","c":"2"}})"));
+  corpus.add("pytorch", "", to_bytes(R"({"weight_map":{"a":"p","b":"p"}})"));
+  corpus.add("two_formats", "", to_bytes(R"({"weight_map":{"a":"1","b":"p"}})"));
+  corpus.add("outside", "", to_bytes(R"({"weight_map":{"a":"../1","b":"/etc/passwd","c":".."}})"));
+  corpus.add("others", "", to_bytes(R"({"weight_map":{"a":"x","b":"y","c":"\u0000","d":"z"}})"));
+  corpus.add("nested", "",
+             to_bytes(R"({"metadata":[[{"k":[1,-1,0.5,true,null]}]],"weight_map":{}})"));
 }
 
 }  // namespace
@@ -95,6 +142,8 @@ int main(int argc, char** argv) {
     write_safetensors({argv[1], "fuzz_safetensors"});
     write_pth({argv[1], "fuzz_pth"});
     write_rwkvcpp({argv[1], "fuzz_rwkvcpp"});
+    write_gguf({argv[1], "fuzz_gguf"});
+    write_sharded({argv[1], "fuzz_sharded"});
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;
