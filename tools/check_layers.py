@@ -11,7 +11,8 @@
 A file may include its own layer and the layers below it. A file's layer is its folder under src/,
 but kernels beside their op (src/ops/OP/*_ref.cc, *_ref.h, *_cpu.h, *_cuda.cu) belong to backend.
 Further rules:
-  * models include nothing of backend, and formats only in models/loader.cc, random.cc and *checkpoint*;
+  * models include nothing of backend, and formats only in models/loader.cc, random.cc, *checkpoint*, and the
+    files of export (export, gguf_metadata, model_card);
     their tests and benchmarks are free to do both
   * include/prwkv is for runtime and above, and includes only itself and the standard library
   * includes name an existing file relative to src/ ("ops/ctx.h") or as <prwkv/NAME.h>
@@ -56,7 +57,9 @@ MAY_INCLUDE = {
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<open>[<"])(?P<path>[^>"]+)[>"]')
 KERNEL = re.compile(r"src/ops/[^/]+/[^/]+(_ref\.(cc|h)|_cpu\.h|_cuda\.cu)")
 TEST = re.compile(r"_(test|bench)\.cc$")
-MODEL_FILES = re.compile(r"src/models/(loader\.cc|random\.cc|[^/]*checkpoint[^/]*)")
+MODEL_FILES = re.compile(
+    r"src/models/(loader\.cc|random\.cc|(export|gguf_metadata|model_card)\.(h|cc)|[^/]*checkpoint[^/]*)"
+)
 STANDARD_HEADER = re.compile(
     r"[a-z_]+|(assert|ctype|errno|float|inttypes|limits|math|std\w+|string|time)\.h"
 )
@@ -128,7 +131,10 @@ def layer_problem(path: str, target: str) -> str | None:
         if other == "formats":
             if MODEL_FILES.fullmatch(path):
                 return None
-            return "only models/loader.cc, random.cc and *checkpoint* may include formats"
+            return (
+                "only models/loader.cc, random.cc, export, gguf_metadata, model_card and *checkpoint*"
+                " may include formats"
+            )
     return f"{layer} may not include {other}"
 
 

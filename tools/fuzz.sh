@@ -7,6 +7,7 @@
 # script and leaves its input there.
 set -eu
 cd "$(dirname "$0")/.."
+tools/install_packages.sh coverage
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift

@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "cli/text.h"
 #include "models/loader.h"
+#include "quant/blocks.h"
 #include "runtime/engine.h"
 #include "tensor/half.h"
 
@@ -24,6 +25,9 @@ struct InspectOptions {
 /// What a file holds, as far as it can be told.
 struct Contents {
   const Checkpoint& file;
+  std::map<std::string, std::string> metadata;  ///< all of it; arrays as "65536 of text"
+  /// Stored name → BlinkDL's, where they differ; several for a stack.
+  std::map<std::string_view, std::vector<std::string>> renamed;
   Detected detected;
   std::string problem;      ///< why a file that looks like RWKV cannot be run
   std::string fingerprint;  ///< 64 hexadecimal digits; empty if it has none
@@ -37,7 +41,17 @@ std::string first_line(std::string_view text) {
 }
 
 Contents look_at(const Checkpoint& file) {
-  Contents c{.file = file, .detected = {}, .problem = {}, .fingerprint = {}, .dtypes = {}};
+  Contents c{.file = file,
+             .metadata = file.reader().metadata(),
+             .renamed = {},
+             .detected = {},
+             .problem = {},
+             .fingerprint = {},
+             .dtypes = {}};
+  for (const NamedValue& v : file.reader().values()) c.metadata.emplace(v.key, v.value.str());
+  for (const auto& [name, source] : file.sources()) {
+    if (name != source.name) c.renamed[source.name].push_back(name);
+  }
   for (const StoredTensor& t : file.reader().tensors()) {
     ++c.dtypes[std::string(name_of(t.dtype))];
     c.parameters += t.numel();
@@ -57,6 +71,18 @@ Contents look_at(const Checkpoint& file) {
 }
 
 template <class F>
+void for_each_decoded(const StoredTensor& t, const F& f) {
+  constexpr std::int64_t kPiece = 1 << 16;
+  std::vector<float> values;
+  for (std::int64_t at = 0; at < t.numel(); at += kPiece) {
+    const std::int64_t n = std::min(kPiece, t.numel() - at);
+    values.resize(static_cast<std::size_t>(n));
+    quant::dequantize(t.dtype, t.bytes.data() + row_bytes(t.dtype, at), n, values.data());
+    for (const float x : values) f(x);
+  }
+}
+
+template <class F>
 void for_each_value(const StoredTensor& t, const F& f) {
   const auto all = [&]<class T>(T value) {
     for (std::size_t at = 0; at < t.bytes.size(); at += sizeof value) {
@@ -64,6 +90,7 @@ void for_each_value(const StoredTensor& t, const F& f) {
       f(value);
     }
   };
+  if (is_block(t.dtype)) return for_each_decoded(t, f);
   switch (t.dtype) {
     case DType::kF64: return all(double{});
     case DType::kF32: return all(float{});
@@ -75,9 +102,7 @@ void for_each_value(const StoredTensor& t, const F& f) {
     case DType::kI8: return all(std::int8_t{});
     case DType::kU8:
     case DType::kBool: return all(std::uint8_t{});
-    default:
-      fail(Code::kUnsupported, "tensor {}: the values of {} blocks are not shown", one_line(t.name),
-           name_of(t.dtype));
+    default: break;
   }
 }
 
@@ -158,10 +183,16 @@ void print_contents_json(const Contents& c) {
                        {"dtype", name_of(t.dtype)},
                        {"shape", t.shape},
                        {"bytes", t.byte_count()}});
+    if (const auto names = c.renamed.find(t.name); names != c.renamed.end())
+      tensors.back()["blinkdl"] = names->second;
   }
+  std::vector<std::string> files;
+  for (const MappedFile* f : file.files()) files.push_back(f->path());
   OrderedJson json = {
       {"format", file.format()},
       {"path", c.file.path()},
+      {"files", files},
+      {"naming", c.file.naming().name},
       {"generation", c.detected.generation == nullptr ? "unknown" : c.detected.generation->name},
       {"n_layer", number_or_null(d.L)},
       {"n_embd", number_or_null(d.C)},
@@ -176,58 +207,78 @@ void print_contents_json(const Contents& c) {
       {"bytes", c.bytes},
       {"tokenizer", text_or_null(Tokenizer::default_name(d.V))},
       {"fingerprint", text_or_null(c.fingerprint)},
-      {"metadata", file.metadata()}};
+      {"metadata", c.metadata}};
   if (!c.problem.empty()) json["problem"] = c.problem;
   json["tensors"] = std::move(tensors);
   print_json(json);
 }
 
-/// "blocks.{}.att.key.weight" and 3 for "blocks.3.att.key.weight".
+/// "blocks.{}.att.key.weight" and 3 for "blocks.3.att.key.weight": the first part that is a number.
 std::pair<std::string, int> without_block(const std::string& name) {
-  constexpr std::string_view kBlocks = "blocks.";
-  const std::size_t begin = name.find(kBlocks);
-  if (begin == name.npos) return {name, -1};
-  const std::size_t digits = begin + kBlocks.size();
-  const std::size_t end = std::min(name.find_first_not_of("0123456789", digits), name.size());
-  if (end == digits || end - digits > 5) return {name, -1};
-  return {name.substr(0, digits) + "{}" + name.substr(end),
-          std::stoi(name.substr(digits, end - digits))};
+  constexpr std::size_t kMostDigits = 5;
+  for (std::size_t begin = 0; begin < name.size();) {
+    const std::size_t end = std::min(name.find('.', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
+    const bool is_number = !part.empty() && part.find_first_not_of("0123456789") == part.npos;
+    if (is_number && part.size() <= kMostDigits)
+      return {name.substr(0, begin) + "{}" + name.substr(end), std::stoi(part)};
+    begin = end + 1;
+  }
+  return {name, -1};
 }
 
 /// One line for all tensors that differ only in their block.
-std::string tensor_table(const Reader& file, bool all) {
+std::string tensor_table(const Contents& c, bool all) {
   struct Row {
-    std::string name, dtype, shape;
+    std::string name, dtype, shape, blinkdl;
     int first, last;
     std::size_t count;
   };
+  const auto pattern = [all](const std::string& name) {
+    return all ? std::pair(name, -1) : without_block(name);
+  };
   std::vector<Row> rows;
   std::map<std::string, std::size_t> index;
-  for (const StoredTensor& t : file.tensors()) {
-    const auto [name, block] = all ? std::pair(t.name, -1) : without_block(t.name);
+  for (const StoredTensor& t : c.file.reader().tensors()) {
+    const auto [name, block] = pattern(t.name);
     const std::string dtype(name_of(t.dtype));
     const auto [it, added] =
         index.try_emplace(fmt::format("{} {} {}", name, dtype, t.shape_str()), rows.size());
-    if (added) rows.push_back({name, dtype, t.shape_str(), block, block, 0});
+    if (added) {
+      std::vector<std::string> blinkdl;
+      if (const auto names = c.renamed.find(t.name); names != c.renamed.end()) {
+        for (const std::string& n : names->second) blinkdl.push_back(pattern(n).first);
+      }
+      rows.push_back({name, dtype, t.shape_str(), fmt::format("{}", fmt::join(blinkdl, " ")), block,
+                      block, 0});
+    }
     Row& row = rows[it->second];
     row.first = std::min(row.first, block);
     row.last = std::max(row.last, block);
     ++row.count;
   }
-  std::size_t width = 0;
+  std::size_t width = 0, shape_width = 0;
   for (Row& row : rows) {
     if (row.first >= 0) {
       const bool gap = static_cast<std::size_t>(row.last - row.first) + 1 != row.count;
-      const std::string blocks = row.first == row.last
-                                     ? std::to_string(row.first)
-                                     : fmt::format("{}{}{}", row.first, gap ? "…" : "–", row.last);
-      row.name.replace(row.name.find("{}"), 2, row.first == row.last ? blocks : "{" + blocks + "}");
+      std::string blocks = std::to_string(row.first);
+      if (row.first != row.last)
+        blocks = fmt::format("{{{}{}{}}}", row.first, gap ? "…" : "–", row.last);
+      for (std::string* name : {&row.name, &row.blinkdl}) {
+        for (std::size_t at = 0; (at = name->find("{}", at)) != name->npos; at += blocks.size())
+          name->replace(at, 2, blocks);
+      }
     }
     width = std::max(width, row.name.size());
+    shape_width = std::max(shape_width, row.shape.size());
   }
   std::string out;
-  for (const Row& row : rows)
-    out += fmt::format("  {:{}}  {:5} {}\n", row.name, width, row.dtype, row.shape);
+  for (const Row& row : rows) {
+    out += fmt::format("  {:{}}  {:6} {:{}}  {}", row.name, width, row.dtype, row.shape,
+                       shape_width, row.blinkdl);
+    out.erase(out.find_last_not_of(' ') + 1);
+    out += '\n';
+  }
   return out;
 }
 
@@ -235,9 +286,13 @@ void print_contents(const Contents& c, const InspectOptions& o) {
   const Reader& file = c.file.reader();
   const Dims& d = c.detected.dims;
   const bool known = c.detected.generation != nullptr;
-  std::string out = fmt::format(
-      "file         {}\nformat       {}\ngeneration   {}\n", c.file.path(), file.format(),
-      known ? "RWKV-" + std::string(c.detected.generation->name) : "unknown");
+  std::string out =
+      fmt::format("file         {}\nformat       {}\nnames        {}\ngeneration   {}\n",
+                  c.file.path(), file.format(), c.file.naming().name,
+                  known ? "RWKV-" + std::string(c.detected.generation->name) : "unknown");
+  for (const MappedFile* part : file.files()) {
+    if (part->path() != c.file.path()) out += fmt::format("part         {}\n", part->path());
+  }
   if (!c.problem.empty()) out += fmt::format("problem      {}\n", c.problem);
   if (known) {
     out +=
@@ -258,9 +313,9 @@ void print_contents(const Contents& c, const InspectOptions& o) {
   out += fmt::format("tensors      {} ({})\nparameters   {}\nsize         {}\n",
                      file.tensors().size(), fmt::join(types, ", "),
                      count(static_cast<double>(c.parameters)), bytes(static_cast<double>(c.bytes)));
-  for (const auto& [key, value] : file.metadata())
+  for (const auto& [key, value] : c.metadata)
     out += fmt::format("metadata     {} = {}\n", key, one_line(value.substr(0, 200)));
-  print(out + "\n" + tensor_table(file, o.all));
+  print(out + "\n" + tensor_table(c, o.all));
 }
 
 void run_inspect(const InspectOptions& o) {
@@ -282,16 +337,17 @@ void add_inspect(CLI::App& app) {
   auto o = std::make_shared<InspectOptions>();
   CLI::App* cmd = app.add_subcommand("inspect", "Show what is in a weight file, of RWKV or not");
   cmd->footer(
-      "The format is told by the content, whatever the file is called. A file that holds no RWKV "
-      "this version\n"
-      "knows has the generation 'unknown' and is no error. Blocks that are alike share a line.\n"
-      "JSON: format, path, generation, n_layer, n_embd, n_att, n_ffn, n_vocab, n_head, head_size, "
-      "lora_ranks,\n"
-      "dtypes {name: count}, parameters, bytes, tokenizer, fingerprint, metadata, tensors [{name, "
-      "dtype, shape,\n"
-      "bytes}]; null where nothing is known. With --tensor: name, dtype, shape, values in "
-      "row-major order.");
-  cmd->add_option("FILE", o->file, "Weight file (.pth, .safetensors, .bin)")
+      "The format is told by the content, whatever the file is called. A file that holds no RWKV\n"
+      "this version knows has the generation 'unknown' and is no error. Blocks that are alike "
+      "share a\n"
+      "line; BlinkDL's name for a tensor stands behind it where the file has another.\n"
+      "JSON: format, path, files, naming, generation, n_layer, n_embd, n_att, n_ffn, n_vocab, "
+      "n_head,\n"
+      "head_size, lora_ranks, dtypes {name: count}, parameters, bytes, tokenizer, fingerprint,\n"
+      "metadata, tensors [{name, dtype, shape, bytes, blinkdl}]; null where nothing is known. "
+      "With\n"
+      "--tensor: name, dtype, shape, values in row-major order.");
+  cmd->add_option("FILE", o->file, "Weight file, or folder with one")
       ->required()
       ->type_name("FILE");
   cmd->add_option("--tensor", o->tensor, "Show this tensor's values")

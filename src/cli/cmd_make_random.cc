@@ -1,7 +1,5 @@
 #include <fmt/ranges.h>
 
-#include <filesystem>
-
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -18,16 +16,6 @@ struct MakeRandomOptions {
   bool json = false;
   ProgressOptions progress;
 };
-
-void expect_room(const std::string& path, std::size_t needed) {
-  std::error_code error;
-  const std::filesystem::path p(path);
-  const auto space = std::filesystem::space(p.has_parent_path() ? p.parent_path() : ".", error);
-  if (error || space.available >= needed) return;
-  throw Error(Code::kFile, path + ": there is not enough room on the disk",
-              {.expected = bytes(static_cast<double>(needed)),
-               .found = bytes(static_cast<double>(space.available))});
-}
 
 void run_make_random(const MakeRandomOptions& o) {
   const ModelShape shape = model_shape(o.shape);

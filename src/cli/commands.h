@@ -11,6 +11,8 @@ void add_logits(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_detokenize(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_diff(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_make_random(CLI::App& app);

@@ -20,7 +20,7 @@ constexpr const char* kFooter =
 
 Exit codes
   0  done                              4  well-formed, but not supported
-  1  a bug in this program             5  two files do not belong together (state and model)
+  1  a bug in this program             5  two files do not belong together, or differ
   2  a mistake on the command line     6  not enough memory
   3  a file is missing or damaged    130  stopped by Ctrl-C or SIGTERM
 
@@ -58,6 +58,8 @@ int run(int argc, char** argv) {
   add_tokenize(app);
   add_detokenize(app);
   add_inspect(app);
+  add_convert(app);
+  add_diff(app);
   add_perplexity(app);
   add_bench(app);
   add_make_random(app);

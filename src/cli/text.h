@@ -48,5 +48,7 @@ std::string one_line(std::string_view text);
 
 /// Throws Error{kFile} if nothing can be written at `path`: better now than after an hour's work.
 void expect_writable(const std::string& path);
+/// Throws Error{kFile} if the disk that `path` is on has no room for so many bytes.
+void expect_room(const std::string& path, std::size_t needed);
 
 }  // namespace prwkv::cli

@@ -26,6 +26,10 @@ class Checkpoint {
   [[nodiscard]] const std::string& path() const { return reader_->path(); }
   /// The tensor in BlinkDL's layout; nullptr if there is none.
   [[nodiscard]] const Source* find(std::string_view blinkdl_name) const;
+  /// All of them, by their BlinkDL names.
+  [[nodiscard]] const std::map<std::string, Source, std::less<>>& sources() const {
+    return sources_;
+  }
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }
   /// Shape without dimensions of size 1. Throws Error{kFormat} if the tensor is missing.
   [[nodiscard]] std::vector<std::int64_t> squeezed(const std::string& name) const;

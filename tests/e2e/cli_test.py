@@ -11,6 +11,7 @@ import json
 import math
 import os
 import random
+import resource
 import shutil
 import signal
 import struct
@@ -25,8 +26,8 @@ GOLDEN = ROOT / "tests/golden"
 BINARY = Path(os.environ.get("PRWKV_BIN", ROOT / "build/release/prwkv"))
 TIMEOUT_S = 120
 GENERATIONS = ["4", "4a", "5.0", "5.1", "5.2", "6", "7"]
-COMMANDS = ["generate", "logits", "tokenize", "detokenize", "inspect", "perplexity", "bench", "make-random", "state",
-            "completion"]
+COMMANDS = ["generate", "logits", "tokenize", "detokenize", "inspect", "convert", "diff", "perplexity", "bench",
+            "make-random", "state", "completion"]
 OK, INTERNAL, USAGE, FILE, UNSUPPORTED, MISMATCH, MEMORY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
 
@@ -256,7 +257,7 @@ class Inspect(CliTest):
     def test_models(self) -> None:
         for generation in GENERATIONS:
             report = self.json("inspect", self.make_model(generation, dtype="bf16"))
-            keys = ["format", "path", "generation", "n_layer", "n_embd", "n_att", "n_ffn", "n_vocab", "n_head", "head_size",
+            keys = ["format", "path", "files", "naming", "generation", "n_layer", "n_embd", "n_att", "n_ffn", "n_vocab", "n_head", "head_size",
                     "lora_ranks", "dtypes", "parameters", "bytes", "tokenizer", "fingerprint", "metadata", "tensors"]
             self.assertEqual(list(report), keys)
             self.assertEqual(
@@ -711,6 +712,291 @@ class MakeRandom(CliTest):
         self.refused(FILE, "make-random", "rwkv7:0.1b", self.folder)
         os.mkfifo(self.folder / "pipe")  # stands for /dev/null, which a new file must not replace
         self.refused(FILE, "make-random", "rwkv7:0.1b", "pipe")
+
+
+class Convert(CliTest):
+    """prwkv convert: the same model in every file"""
+
+    TOKENS = "1,5,250,0,17,99,3,3,128"
+    # Generations with an ending of their own beside .pth and .safetensors, and with Hugging Face's names.
+    BIN = ["4", "5.0", "5.2", "6", "7"]
+    GGUF = ["6", "7"]
+    HF = ["4", "5.0", "5.1", "5.2", "6", "7"]
+
+    def logits(self, model: object) -> list[list[float]]:
+        """Of all tokens, by the reference in double precision: what kernels round differently is not of interest."""
+        args = ["--tokens", self.TOKENS, "--all", "--backend", "ref", "--dtype", "f64"]
+        return self.json("logits", model, *args)["logits"]
+
+    def convert(self, source: object, name: str, *options: object) -> Path:
+        """A new file in a folder of its own."""
+        out = Path(tempfile.mkdtemp(dir=self.folder)) / name
+        report = self.json("convert", source, str(out) + ("/" if name == "hf" else ""), *options)
+        self.assertGreater(report["bytes"], 0)
+        return out
+
+    def worst(self, a: list[list[float]], b: list[list[float]]) -> float:
+        """The largest difference, as a share of the spread of the first."""
+        spread = max(max(row) - min(row) for row in a)
+        return max(abs(x - y) for r, t in zip(a, b, strict=True) for x, y in zip(r, t, strict=True)) / spread
+
+    def test_every_file_gives_the_same_logits(self) -> None:
+        for generation in GENERATIONS:
+            model = GOLDEN / f"rwkv{generation}.safetensors"
+            expected = self.logits(model)
+            copies = [self.convert(model, "m.pth"), self.convert(model, "m.pt"), self.convert(model, "m.safetensors")]
+            if generation in self.HF:
+                copies += [self.convert(model, "m.safetensors", "--names", "hf"),
+                           self.convert(model, "m.pth", "--names", "hf"), self.convert(model, "hf")]
+            if generation in self.GGUF:
+                copies.append(self.convert(model, "m.gguf"))
+            for copy in copies:
+                with self.subTest(copy=copy.name, generation=generation):
+                    self.assertEqual(self.logits(copy), expected)
+                    self.assertTrue(self.json("diff", model, copy)["same"])
+                    self.assertEqual(self.logits(self.convert(copy, "back.safetensors")), expected)
+            if generation in self.BIN:
+                copy = self.convert(model, "m.bin", "--dtype", "f32")
+                with self.subTest(copy=copy.name, generation=generation):
+                    self.assertLessEqual(self.worst(expected, self.logits(copy)), 1e-5)
+                    self.ok("diff", model, copy, "--tolerance", "1e-5")
+                    again = self.convert(copy, "again.bin")
+                    self.assertEqual(again.read_bytes(), copy.read_bytes())
+
+    def test_half_precision_is_exact_where_it_was_before(self) -> None:
+        for generation in self.GGUF:
+            model = self.make_model(generation, dtype="f16")
+            expected = self.json("logits", model, "--tokens", self.TOKENS, "--all")["logits"]
+            for name in ["m.gguf", "m.pth"]:
+                copy = self.convert(model, name)
+                self.assertEqual(self.json("logits", copy, "--tokens", self.TOKENS, "--all")["logits"], expected)
+        brain = self.make_model("7", dtype="bf16")
+        self.assertEqual(self.json("inspect", self.convert(brain, "m.gguf"))["dtypes"]["bf16"], 2 + 2 * 6)
+        self.assertTrue(self.json("diff", brain, self.convert(brain, "m.safetensors", "--dtype", "f32"))["same"])
+
+    def test_block_types(self) -> None:
+        model = self.make_model("7", sizes="L2,C256,V256")
+        bits = {"q8_0": 8.5, "q6_k": 6.5625, "q5_k": 5.5, "q5_1": 6, "q5_0": 5.5, "q4_k": 4.5, "q4_1": 5, "q4_0": 4.5,
+                "iq4_nl": 4.5, "iq4_xs": 4.25, "q3_k": 3.4375, "q2_k": 2.625}
+        expected = self.json("logits", model, "--tokens", self.TOKENS)["logits"]
+        for dtype in bits:
+            for name in ["m.gguf", "m.bin"]:
+                if name == "m.bin" and dtype.startswith("iq4"):
+                    continue
+                with self.subTest(dtype=dtype, name=name):
+                    copy = self.convert(model, name, "--dtype", dtype)
+                    self.assertIn(dtype, self.json("inspect", copy)["dtypes"])
+                    tensors = {t["name"]: t for t in self.json("diff", model, copy, "--tolerance", "9")["tensors"]} \
+                        if name == "m.gguf" else {}
+                    for tensor in tensors.values():
+                        if tensor["b"]["dtype"] == dtype:
+                            self.assertLess(tensor["rms"], 2.0 ** -(bits[dtype] - 2.5), tensor)
+                    plain = self.convert(copy, "plain.safetensors", "--dtype", "f32")
+                    self.assertTrue(self.json("diff", copy, plain)["same"])
+                    # The same values in blocks and in f32: kernels may round differently.
+                    blocks = self.json("logits", copy, "--tokens", self.TOKENS)["logits"]
+                    floats = self.json("logits", plain, "--tokens", self.TOKENS)["logits"]
+                    self.assertLess(self.worst([floats], [blocks]), 2e-2)
+        self.assertEqual(len(expected), 256)
+
+    def test_rows_that_no_block_fits(self) -> None:
+        model = self.make_model("7", sizes="L2,C96,V256")
+        dtypes = self.json("inspect", self.convert(model, "m.gguf", "--dtype", "q4_k"))["dtypes"]
+        self.assertEqual(set(dtypes), {"f32", "q5_0"})
+
+    def test_metadata_is_carried_over(self) -> None:
+        model = self.folder / "licensed.safetensors"
+        source = self.make_model("7").read_bytes()
+        length = struct.unpack("<Q", source[:8])[0]
+        header = json.loads(source[8 : 8 + length])
+        facts = {"license": "apache-2.0", "author": "A. Person", "chat_template": "{{ \"x\" }}\n", "format": "pt"}
+        header["__metadata__"] = facts
+        text = json.dumps(header).encode()
+        model.write_bytes(struct.pack("<Q", len(text)) + text + source[8 + length :])
+        gguf = self.convert(model, "m.gguf")
+        shown = self.json("inspect", gguf)["metadata"]
+        self.assertEqual([shown["general.license"], shown["general.author"], shown["tokenizer.chat_template"]],
+                         [facts["license"], facts["author"], facts["chat_template"]])
+        for copy in [self.convert(gguf, "back.safetensors"), self.convert(self.convert(gguf, "m.gguf"), "hf")]:
+            path = copy / "model.safetensors" if copy.name == "hf" else copy
+            shown = self.json("inspect", path)["metadata"]
+            self.assertEqual({k: shown[k] for k in facts}, facts)
+        config = json.loads((copy / "tokenizer_config.json").read_text())
+        self.assertEqual(config["chat_template"], facts["chat_template"])
+        self.assertEqual(self.json("inspect", self.convert(copy, "m.gguf"))["metadata"]["tokenizer.chat_template"],
+                         facts["chat_template"])
+
+    def test_world_vocabulary(self) -> None:
+        model = self.make_model("7", sizes="L1,C64,V65536", dtype="f16")
+        gguf = self.convert(model, "m.gguf")
+        for other in [gguf, self.convert(gguf, "again.gguf")]:
+            text = self.json("generate", other, "-p", "Hello, 世界\n\n", "-n", 8, "--temperature", 0)["text"]
+            self.assertEqual(text, self.json("generate", model, "-p", "Hello, 世界\n\n", "-n", 8, "--temperature", 0)["text"])
+        self.assertEqual(self.convert(gguf, "same.gguf").read_bytes(), gguf.read_bytes())
+
+    def test_a_second_conversion_gives_the_same_bytes(self) -> None:
+        model = self.make_model("6")
+        for name in ["m.pth", "m.safetensors", "m.gguf", "m.bin"]:
+            first, second = (self.convert(model, name) for _ in range(2))
+            self.assertEqual(first.read_bytes(), second.read_bytes())
+            self.assertEqual(list(first.parent.iterdir()), [first])
+
+    def test_refusals(self) -> None:
+        model = self.make_model("4")
+        out = self.folder / "refused"
+        for code, words, args in [
+            (USAGE, ".safetensors, .pth", [model, out]),
+            (USAGE, "is the file that would be converted", [model, model]),
+            (UNSUPPORTED, "RWKV-4", [model, f"{out}.gguf"]),
+            (UNSUPPORTED, "q4_0", [model, f"{out}.safetensors", "--dtype", "q4_0"]),
+            (UNSUPPORTED, "q4_0", [model, f"{out}.pth", "--dtype", "q4_0"]),
+            (UNSUPPORTED, "--dtype f16 or f32", [self.make_model("4", dtype="bf16"), f"{out}.bin"]),
+            (UNSUPPORTED, "bf16", [model, f"{out}.bin", "--dtype", "bf16"]),
+            (UNSUPPORTED, "RWKV-5.1", [self.make_model("5.1"), f"{out}.bin"]),
+            (USAGE, "--dtype", [model, f"{out}.pth", "--dtype", "i8"]),
+            (FILE, "cannot be opened", ["missing.pth", f"{out}.pth"]),
+            (FILE, "No such file", [model, "no/folder/m.pth"]),
+        ]:
+            with self.subTest(args=args):
+                self.assertIn(words, self.refused(code, "convert", *args))
+        self.assertEqual(list(self.folder.glob("refused*")), [])
+        link = self.folder / "link.safetensors"
+        link.symlink_to(model)
+        self.assertIn("would be converted", self.refused(USAGE, "convert", link, model))
+
+    def test_values_that_a_type_cannot_hold(self) -> None:
+        model = self.folder / "large.safetensors"
+        source = bytearray(self.make_model("7").read_bytes())
+        length = struct.unpack("<Q", source[:8])[0]
+        place = json.loads(source[8 : 8 + length])["blocks.1.att.key.weight"]["data_offsets"][0]
+        for value, refusing in [(1e5, ["f16", "q8_0"]), (math.inf, ["q8_0"]), (math.nan, ["q8_0"])]:
+            source[8 + length + place : 8 + length + place + 4] = struct.pack("<f", value)
+            model.write_bytes(source)
+            for dtype in refusing:
+                message = self.refused(UNSUPPORTED, "convert", model, "new.gguf", "--dtype", dtype)
+                self.assertIn(f"has values that {dtype} cannot hold", message)
+            self.ok("convert", model, "new.gguf", "--dtype", "bf16", "-q")
+
+    def old_file(self) -> Path:
+        """A file that must stay when something goes wrong."""
+        old = Path(tempfile.mkdtemp(dir=self.folder)) / "old.gguf"
+        old.write_bytes(b"old")
+        return old
+
+    def expect_untouched(self, old: Path) -> None:
+        """Nothing but the old file is there."""
+        self.assertEqual(old.read_bytes(), b"old")
+        self.assertEqual(list(old.parent.iterdir()), [old])
+
+    def test_interrupted(self) -> None:
+        model, old = self.make_model("7", sizes="L12,C1024,V65536", dtype="f16"), self.old_file()
+        process = subprocess.Popen([BINARY, "convert", model, old, "--dtype", "q2_k", "--progress"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        assert process.stderr is not None and process.stdout is not None
+        process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=TIMEOUT_S)
+        self.assertEqual((process.returncode, out), (INTERRUPTED, b""))
+        self.assertIn(b"stopped, nothing was written", errors)
+        self.expect_untouched(old)
+
+    def test_full_disk(self) -> None:
+        # A limit on the size of files stands in for a full disk: write() fails in the same way.
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+        old = self.old_file()
+        done = subprocess.run([BINARY, "convert", self.make_model("7"), old], capture_output=True, preexec_fn=limit,
+                              check=False)
+        self.assertEqual(done.returncode, FILE)
+        self.assertIn(b"cannot be written", done.stderr)
+        self.expect_untouched(old)
+
+    def test_unwritable_folder(self) -> None:
+        old = self.old_file()
+        os.chmod(old.parent, 0o555)
+        try:
+            if os.access(old.parent, os.W_OK):
+                self.skipTest("root may write everywhere")
+            self.assertIn("cannot be written", self.refused(FILE, "convert", self.make_model("7"), old))
+        finally:
+            os.chmod(old.parent, 0o755)
+        self.expect_untouched(old)
+
+    def test_damaged_input(self) -> None:
+        cut = self.folder / "cut.safetensors"
+        cut.write_bytes(self.make_model("7").read_bytes()[:-1])
+        old = self.old_file()
+        self.refused(FILE, "convert", cut, old)
+        self.expect_untouched(old)
+
+    def test_what_is_no_rwkv(self) -> None:
+        other = self.folder / "other.safetensors"
+        other.write_bytes(safetensors({"w": ("F32", [1], b"\0\0\0\0")}))
+        self.assertIn("holds no RWKV", self.refused(UNSUPPORTED, "convert", other, "x.pth"))
+
+    def test_summary(self) -> None:
+        model = self.make_model("7")
+        done = self.run_prwkv("convert", model, "s.gguf")
+        self.assertEqual((done.returncode, done.stdout), (OK, b""))
+        self.assertIn(b"s.gguf: RWKV-7 as GGUF", done.stderr)
+        self.assertEqual(self.run_prwkv("convert", model, "s.gguf", "-q").stderr, b"")
+        self.assertIn(b"100%", self.run_prwkv("convert", model, "s.gguf", "--progress").stderr)
+
+
+class Diff(CliTest):
+    """prwkv diff"""
+
+    def test_equal(self) -> None:
+        model = self.make_model()
+        self.assertRegex(self.ok("diff", model, model).decode(), r"^(\d+) of \1 tensors are equal\n$")
+        report = self.json("diff", model, model)
+        self.assertEqual([report["same"], report["a"], report["b"]], [True, str(model), str(model)])
+        self.assertEqual({t["verdict"] for t in report["tensors"]}, {"equal"})
+        self.assertEqual(list(report["tensors"][0]),
+                         ["name", "verdict", "a", "b", "bit_equal", "differing", "max_abs", "relative", "rms"])
+
+    def test_different(self) -> None:
+        a, b = self.make_model(seed=0), self.make_model(seed=1)
+        done = self.run_prwkv("diff", a, b)
+        self.assertEqual(done.returncode, MISMATCH)
+        self.assertIn(b"values differ", done.stdout)
+        self.assertEqual(self.run_prwkv("diff", a, b, "--tolerance", "10").returncode, OK)
+
+    def test_one_value(self) -> None:
+        data = struct.pack("4f", 1, -2, math.nan, 0.5)
+        files = {}
+        for name, tensors in {
+            "a": {"w": ("F32", [2, 2], data), "gone": ("F32", [1], data[:4]), "s": ("F32", [2, 1], data[:8])},
+            "b": {"w": ("F32", [4], data[:12] + struct.pack("f", 0.75)), "new": ("F16", [1], b"\0\0"),
+                  "s": ("F32", [3], data[:12])},
+            "nan": {"w": ("F32", [2, 2], data[:8] + data[8:12] + data[8:12])},
+            "longs": {"w": ("I64", [2], struct.pack("2q", 1, 2**62 + 1))},
+            "longs2": {"w": ("I64", [2], struct.pack("2q", 1, 2**62))},
+        }.items():
+            files[name] = self.folder / f"{name}.safetensors"
+            files[name].write_bytes(safetensors(tensors))
+        done = self.run_prwkv("diff", files["a"], files["b"], "--json")
+        self.assertEqual(done.returncode, MISMATCH)
+        tensors = {t["name"]: t for t in json.loads(done.stdout)["tensors"]}
+        self.assertEqual({n: t["verdict"] for n, t in tensors.items()},
+                         {"w": "values differ", "gone": "only in A", "new": "only in B", "s": "shapes differ"})
+        self.assertEqual([tensors["w"][k] for k in ["differing", "max_abs", "relative", "rms", "bit_equal"]],
+                         [1, 0.25, 0.125, 0.125, False])
+        self.assertEqual([tensors["new"]["a"], tensors["new"]["b"]], [None, {"dtype": "f16", "shape": [1]}])
+        # NaN equals NaN, but no number.
+        self.assertEqual(self.run_prwkv("diff", files["nan"], files["nan"]).returncode, OK)
+        report = json.loads(self.run_prwkv("diff", files["a"], files["nan"], "--json").stdout)
+        self.assertEqual({t["name"]: t.get("max_abs") for t in report["tensors"]}["w"], "inf")
+        # Whole numbers beyond 2⁵³ are not rounded.
+        self.assertEqual(self.run_prwkv("diff", files["longs"], files["longs2"]).returncode, MISMATCH)
+        self.assertEqual(self.run_prwkv("diff", files["longs"], files["longs"]).returncode, OK)
+
+    def test_refusals(self) -> None:
+        self.refused(FILE, "diff", "missing", "missing")
+        self.refused(USAGE, "diff", self.make_model())
+        self.refused(USAGE, "diff", self.make_model(), self.make_model(), "--tolerance", "-1")
 
 
 class Completion(CliTest):

@@ -1,0 +1,154 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/atomic_file.h"
+#include "base/clock.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/help.h"
+#include "cli/text.h"
+#include "models/export.h"
+#include "models/hf_files.h"
+
+namespace prwkv::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ConvertOptions {
+  std::string in, out, dtype, names = "blinkdl";
+  bool json = false;
+  ProgressOptions progress;
+};
+
+/// Where the new model goes: one file, or a Hugging Face folder with several.
+struct Target {
+  std::string weights;
+  std::string folder;  ///< empty: one file
+  ExportOptions options;
+};
+
+Target target_of(const ConvertOptions& o) {
+  Target t;
+  std::error_code ignored;
+  if (o.out.ends_with('/') || fs::is_directory(o.out, ignored)) {
+    t.folder = o.out;
+    t.weights = (fs::path(o.out) / "model.safetensors").string();
+    t.options.names = ExportNames::kHuggingFace;
+  } else {
+    const auto format = weight_format_of(o.out);
+    if (!format) {
+      throw Error(Code::kInvalidArgument, o.out + ": no format has this extension",
+                  {.expected = ".safetensors, .pth, .pt, .gguf or .bin, or a folder for Hugging "
+                               "Face's layout",
+                   .hint = "a folder that is to be made ends in '/'"});
+    }
+    t.weights = o.out;
+    t.options.format = *format;
+    if (o.names == "hf") t.options.names = ExportNames::kHuggingFace;
+  }
+  if (!o.dtype.empty()) t.options.dtype = dtype_from_name(o.dtype);
+  return t;
+}
+
+// The new file would take the place of one that is still being read.
+void expect_other_file(const Reader& in, const std::string& out) {
+  std::error_code ignored;
+  for (const MappedFile* file : in.files()) {
+    if (!fs::equivalent(file->path(), out, ignored)) continue;
+    throw Error(Code::kInvalidArgument, out + ": is the file that would be converted",
+                {.hint = "give the new file another name"});
+  }
+}
+
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw Error(Code::kFile, folder + ": cannot be made", {.found = error.message()});
+}
+
+void write_hf_files(const Export& plan, const std::string& folder) {
+  for (const HfFile& file :
+       hf_files(plan.model().generation->name, plan.model().dims, plan.main_dtype(), plan.card())) {
+    AtomicFile out((fs::path(folder) / file.name).string());
+    out.write(file.content);
+    out.commit();
+  }
+}
+
+void run_convert(const ConvertOptions& o) {
+  const Target target = target_of(o);
+  const Checkpoint in(o.in);
+  expect_other_file(in.reader(), target.weights);
+  const Export plan(in, target.options);
+  if (!target.folder.empty()) make_folder(target.folder);
+  expect_writable(target.weights);
+  expect_room(target.weights, plan.bytes());
+  catch_interrupts();
+  const Stopwatch clock;
+  {
+    Progress progress("convert", "bytes", o.progress);
+    plan.write(target.weights, [&](std::uint64_t done, std::uint64_t total) {
+      progress.update(static_cast<double>(done), static_cast<double>(total),
+                      done == total ? "flushing to the disk" : "");
+      return !interrupted();
+    });
+  }
+  if (!target.folder.empty()) write_hf_files(plan, target.folder);
+  if (o.json) {
+    print_json({{"path", target.weights},
+                {"format", name_of(target.options.format)},
+                {"generation", plan.model().generation->name},
+                {"dtype", name_of(plan.main_dtype())},
+                {"tensors", plan.tensors().size()},
+                {"bytes", plan.bytes()},
+                {"left_out", plan.left_out()}});
+  } else if (!o.progress.quiet) {
+    note(fmt::format("{}: RWKV-{} as {}, {} tensors, mostly {}, {}, {:.1f} s", target.weights,
+                     plan.model().generation->name, name_of(target.options.format),
+                     plan.tensors().size(), name_of(plan.main_dtype()),
+                     bytes(static_cast<double>(plan.bytes())), clock.seconds()));
+    if (!plan.left_out().empty())
+      note(fmt::format("left out, since nothing reads it: {}", fmt::join(plan.left_out(), ", ")));
+  }
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  auto o = std::make_shared<ConvertOptions>();
+  CLI::App* cmd =
+      app.add_subcommand("convert", "Write a model in another format, naming or element type");
+  cmd->footer(
+      "The extension of OUT picks the format:\n"
+      "  .safetensors, .pth, .pt   all generations; BlinkDL's names or Hugging Face's\n"
+      "  .gguf                     RWKV-6 and 7, for llama.cpp, with the vocabulary\n"
+      "  .bin                      rwkv.cpp: 4, 5.0, 5.2, 6 and 7\n"
+      "  FOLDER/                   Hugging Face: model.safetensors, config.json, vocabulary\n"
+      "Without --dtype each matrix keeps its type; GGUF and .bin have vectors and low-rank parts "
+      "in\n"
+      "f32 in any case. Block types (q4_0 and so on) are for GGUF and .bin; rows that a type does "
+      "not\n"
+      "fit get a smaller block or f16. Licence, author and chat template are carried over where "
+      "the\n"
+      "format has a place for them. JSON: path, format, generation, dtype, tensors, bytes, "
+      "left_out.");
+  cmd->add_option("IN", o->in, "Weight file or folder")->required()->type_name("IN");
+  cmd->add_option("OUT", o->out, "File or folder to write")->required()->type_name("OUT");
+  cmd->add_option("--dtype", o->dtype, "Type of the weights")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k",
+                             "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs"}))
+      ->type_name("TYPE");
+  cmd->add_option("--names", o->names, "Names of the tensors in .safetensors and .pth")
+      ->check(CLI::IsMember({"blinkdl", "hf"}))
+      ->capture_default_str()
+      ->type_name("NAMES");
+  cmd->add_flag("--json", o->json, "Print what was made as JSON");
+  cmd->add_flag("--progress", o->progress.force, "Show progress even without a terminal");
+  cmd->add_flag("-q,--quiet", o->progress.quiet, "No progress and no summary");
+  cmd->callback([o] { run_convert(*o); });
+}
+
+}  // namespace prwkv::cli

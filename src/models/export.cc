@@ -1,0 +1,347 @@
+#include "models/export.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "base/thread_pool.h"
+#include "formats/writer.h"
+#include "models/gguf_metadata.h"
+#include "quant/blocks.h"
+
+namespace prwkv {
+namespace {
+
+/// What a format is called, and what it asks of element types.
+struct Policy {
+  WeightFormat format;
+  std::string_view name;
+  std::vector<std::string_view> extensions;
+  bool (*stores)(DType);
+  bool small_in_f32;       ///< vectors and low-rank parts
+  bool ends_are_plain;     ///< embedding and head have no block type
+  std::string_view types;  ///< the end of "expected", in a refusal …
+  std::string_view hint;   ///< … and what to do about it
+};
+const Policy& policy_of(WeightFormat format) {
+  static const std::array<Policy, 4> kPolicies = {{
+      {WeightFormat::kSafetensors,
+       "safetensors",
+       {".safetensors"},
+       &SafetensorsWriter::stores,
+       false,
+       false,
+       "a plain type: f64, f32, f16, bf16",
+       "block types are for .gguf and .bin files; or give --dtype f16, bf16 or f32"},
+      {WeightFormat::kPth,
+       "PyTorch",
+       {".pth", ".pt"},
+       &PthWriter::stores,
+       false,
+       false,
+       "a plain type: f64, f32, f16, bf16",
+       "block types are for .gguf and .bin files; or give --dtype f16, bf16 or f32"},
+      {WeightFormat::kGguf,
+       "GGUF",
+       {".gguf"},
+       &GgufWriter::stores,
+       true,
+       false,
+       "f32, f16, bf16 or a block type",
+       "give --dtype"},
+      {WeightFormat::kRwkvCpp,
+       "rwkv.cpp",
+       {".bin"},
+       &RwkvCppWriter::stores,
+       true,
+       true,
+       "f32, f16, or a block type from q4_0 to q6_k",
+       "give --dtype f16 or f32"},
+  }};
+  return kPolicies[static_cast<std::size_t>(format)];
+}
+constexpr std::array<WeightFormat, 4> kFormats = {WeightFormat::kSafetensors, WeightFormat::kPth,
+                                                  WeightFormat::kGguf, WeightFormat::kRwkvCpp};
+
+std::unique_ptr<Model> model_of(const Checkpoint& file, const Detected& found) {
+  if (found.generation == nullptr) {
+    throw Error(Code::kUnsupported, file.path() + ": holds no RWKV of a generation known here",
+                {.hint = "'prwkv inspect' shows what it holds"});
+  }
+  return found.generation->make(found.dims);
+}
+
+// The table for the names of the new file.
+const Naming& naming_for(const Checkpoint& file, const Detected& found,
+                         const ExportOptions& options) {
+  const std::string_view generation = found.generation->name;
+  std::vector<std::string_view> names = {"blinkdl"};
+  if (options.format == WeightFormat::kGguf) names = {"gguf"};
+  if (options.format == WeightFormat::kRwkvCpp) names = {"rwkv.cpp"};
+  const bool plain_format =
+      options.format == WeightFormat::kSafetensors || options.format == WeightFormat::kPth;
+  if (plain_format && options.names == ExportNames::kHuggingFace) names = {"hf", "fla"};
+  for (const std::string_view name : names) {
+    if (const Naming* naming = find_naming(name, generation)) return *naming;
+  }
+  const std::string kind =
+      plain_format ? "Hugging Face names" : fmt::format("{} files", name_of(options.format));
+  throw Error(Code::kUnsupported,
+              fmt::format("{}: there are no {} of RWKV-{}", file.path(), kind, generation),
+              {.hint = "write .safetensors or .pth with BlinkDL's names"});
+}
+
+constexpr std::int64_t kPieceElements = std::int64_t{1} << 16;  // converted by one thread at a time
+constexpr std::int64_t kBatchPieces = 32;                       // converted before they are written
+constexpr std::size_t kCopiedBytes = std::size_t{4} << 20;  // written from the mapping at a time
+
+/// Whether the stored bytes are what the new file wants, in one run.
+bool is_copied(const Source& s, DType to) { return s.dtype == to && s.is_raw() && s.is_dense(); }
+
+/// Values that became infinite on the way, or that no block can hold.
+void expect_finite(const std::string& path, const TensorSpec& t, const float* values,
+                   std::int64_t n, float largest) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (std::abs(values[i]) <= largest) continue;
+    const bool finite = std::isfinite(values[i]);
+    if (finite || is_block(t.dtype)) {
+      throw Error(Code::kUnsupported,
+                  fmt::format("{}: tensor '{}' has values that {} cannot hold", path, t.name,
+                              name_of(t.dtype)),
+                  {.expected = finite ? fmt::format("at most {}", largest) : "finite numbers",
+                   .found = fmt::format("{}", values[i]),
+                   .hint = finite ? "give --dtype bf16 or f32" : "is the file damaged?"});
+    }
+  }
+}
+
+float largest_of(DType dtype) {
+  constexpr float kLargestF16 = 65504;
+  return dtype == DType::kF16 || is_block(dtype) ? kLargestF16 : std::numeric_limits<float>::max();
+}
+
+/// Elements [first, first + n) of a view in another type.
+void convert(const std::string& path, const TensorSpec& t, const Source& from, std::int64_t first,
+             std::int64_t n, std::byte* to) {
+  SourceReader reader(from);
+  if (from.dtype == t.dtype && from.is_raw() && !is_block(t.dtype))
+    return reader.copy(first, {to, row_bytes(t.dtype, n)});
+  if (t.dtype == DType::kF64) {
+    std::vector<double> values(static_cast<std::size_t>(n));
+    reader.read(first, values);
+    std::memcpy(to, values.data(), values.size() * sizeof(double));
+    return;
+  }
+  std::vector<float> values(static_cast<std::size_t>(n));
+  reader.read(first, values);
+  if (t.dtype != DType::kF32) expect_finite(path, t, values.data(), n, largest_of(t.dtype));
+  quant::quantize(t.dtype, values.data(), n, to);
+}
+
+/// Streams sources into a writer, with the threads of a pool where values change.
+class Stream {
+ public:
+  Stream(Writer& out, const Reader& source, const std::string& path, std::uint64_t total,
+         const ExportProgress& progress)
+      : out_(out), source_(source), path_(path), total_(total), progress_(progress) {}
+
+  void write(const TensorSpec& t, const Source& from) {
+    if (is_copied(from, t.dtype))
+      copy(from.dense_bytes());
+    else
+      convert_all(t, from);
+    source_.done_with(from.bytes);
+  }
+
+ private:
+  void copy(std::span<const std::byte> bytes) {
+    source_.will_need(bytes.first(std::min(bytes.size(), 2 * kCopiedBytes)));
+    for (std::size_t at = 0; at < bytes.size(); at += kCopiedBytes) {
+      const auto rest = bytes.subspan(at), piece = rest.first(std::min(rest.size(), kCopiedBytes));
+      const auto next = rest.subspan(piece.size());
+      source_.will_need(next.first(std::min(next.size(), 2 * kCopiedBytes)));
+      put(piece);
+      source_.done_with(piece);
+    }
+  }
+
+  void convert_all(const TensorSpec& t, const Source& from) {
+    const std::int64_t all = from.numel(), batch = kBatchPieces * kPieceElements;
+    for (std::int64_t begin = 0; begin < all; begin += batch) {
+      const std::int64_t n = std::min(batch, all - begin);
+      buffer_.resize(row_bytes(t.dtype, n));
+      pool_.parallel_for(n, kPieceElements, [&](std::int64_t first, std::int64_t last) {
+        try {
+          convert(path_, t, from, begin + first, last - first,
+                  buffer_.data() + row_bytes(t.dtype, first));
+        } catch (...) {
+          const std::lock_guard lock(mutex_);
+          error_ = std::current_exception();
+        }
+      });
+      if (error_) std::rethrow_exception(error_);
+      put(buffer_);
+    }
+  }
+
+  void put(std::span<const std::byte> bytes) {
+    out_.write(bytes);
+    done_ += bytes.size();
+    if (progress_ && !progress_(done_, total_))
+      fail(Code::kCancelled, "{}: stopped, nothing was written", path_);
+  }
+
+  Writer& out_;
+  const Reader& source_;
+  const std::string& path_;
+  std::uint64_t done_ = 0, total_;
+  const ExportProgress& progress_;
+  ThreadPool pool_;
+  std::vector<std::byte> buffer_;
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+std::string_view name_of(WeightFormat format) { return policy_of(format).name; }
+
+std::optional<WeightFormat> weight_format_of(std::string_view path) {
+  for (const WeightFormat format : kFormats) {
+    for (const std::string_view extension : policy_of(format).extensions) {
+      if (path.ends_with(extension)) return format;
+    }
+  }
+  return std::nullopt;
+}
+
+Export::Export(const Checkpoint& file, const ExportOptions& options)
+    : file_(file), options_(options), model_(detect(file)) {
+  const std::unique_ptr<Model> model = model_of(file, model_);
+  card_ = model_card(file.reader());
+  // A file that is divided stays so: its blocks then keep their bytes.
+  const FileValue* const every = file.reader().value("rwkv6.rescale_every_n_layers");
+  if (options.format == WeightFormat::kGguf && every != nullptr)
+    rescale_ = every->integer().value_or(0);
+  named_ = named_tensors(naming_for(file, model_, options), *model,
+                         [&](std::string_view name) { return file.find(name); },
+                         {.rescale_every_n_layers = rescale_});
+  add_unlisted();
+  for (const NamedTensor& t : named_) {
+    specs_.push_back({t.name, type_of(t), t.shape});
+    expect_storable(t, specs_.back().dtype);
+  }
+}
+
+Export::~Export() = default;
+
+// BlinkDL's files may hold more than the model has: block 0 of RWKV-7 comes with three tensors that
+// nothing reads. BlinkDL's names have a place for them, the others do not.
+void Export::add_unlisted() {
+  std::set<std::string> listed;
+  for_each_param(*model_.generation->make(model_.dims),
+                 [&](const Param& p, const Tensor&) { listed.insert(p.name); });
+  const bool kept =
+      (options_.format == WeightFormat::kSafetensors || options_.format == WeightFormat::kPth) &&
+      options_.names == ExportNames::kBlinkdl;
+  for (const auto& [name, source] : file_.sources()) {
+    if (listed.contains(name)) continue;
+    if (!kept) {
+      left_out_.push_back(name);
+      continue;
+    }
+    named_.push_back({.name = name,
+                      .shape = source.shape(),
+                      .parts = {source},
+                      .param = {.name = name, .shape = {}, .layer = -1}});
+  }
+}
+
+DType Export::kept_type_of(const NamedTensor& t) const {
+  const DType stored = t.parts.front().dtype;
+  const bool same = std::all_of(t.parts.begin(), t.parts.end(), [&](const Source& s) {
+    return s.dtype == stored && (!is_block(stored) || is_copied(s, stored));
+  });
+  // Nothing but plain numbers can be put in another order.
+  return same ? stored : DType::kF32;
+}
+
+DType Export::type_of(const NamedTensor& t) const {
+  const Policy& policy = policy_of(options_.format);
+  const DType kept = kept_type_of(t);
+  if (!is_float(kept) && !is_block(kept)) return kept;
+  if (policy.small_in_f32 && t.param.stored != Stored::kMatrix) return DType::kF32;
+  if (!options_.dtype) return kept;
+  const DType wanted = *options_.dtype;
+  if (!is_block(wanted)) return wanted;
+  if (policy.ends_are_plain && t.param.layer < 0) return kept == DType::kF32 ? kept : DType::kF16;
+  return quant::fitting(wanted, t.shape.back());
+}
+
+void Export::expect_storable(const NamedTensor& t, DType dtype) const {
+  const Policy& policy = policy_of(options_.format);
+  if (policy.stores(dtype)) return;
+  throw Error(Code::kUnsupported,
+              fmt::format("{}: tensor '{}' cannot be stored in a {} file as {}", file_.path(),
+                          t.name, policy.name, name_of(dtype)),
+              {.expected = std::string(policy.types), .hint = std::string(policy.hint)});
+}
+
+std::uint64_t Export::bytes() const {
+  std::uint64_t total = 0;
+  for (const TensorSpec& t : specs_) total += t.byte_count();
+  return total;
+}
+
+DType Export::main_dtype() const {
+  std::map<DType, std::int64_t> elements;
+  for (const TensorSpec& t : specs_) elements[t.dtype] += t.numel();
+  return std::max_element(elements.begin(), elements.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
+}
+
+std::unique_ptr<Writer> Export::open(const std::string& path) const {
+  const Dims& d = model_.dims;
+  switch (options_.format) {
+    case WeightFormat::kSafetensors: {
+      ModelCard metadata = card_;
+      metadata["format"] = "pt";  // transformers asks for it
+      return std::make_unique<SafetensorsWriter>(path, specs_, metadata);
+    }
+    case WeightFormat::kPth: return std::make_unique<PthWriter>(path, specs_);
+    case WeightFormat::kGguf:
+      return std::make_unique<GgufWriter>(path, specs_,
+                                          gguf_metadata({.generation = model_.generation->name,
+                                                         .dims = d,
+                                                         .dtype = main_dtype(),
+                                                         .rescale_every_n_layers = rescale_,
+                                                         .card = card_,
+                                                         .vocabulary = &file_.reader()}));
+    case WeightFormat::kRwkvCpp:
+      return std::make_unique<RwkvCppWriter>(
+          path, specs_,
+          RwkvCppWriter::Header{
+              .n_vocab = d.V, .n_embed = d.C, .n_layer = d.L, .dtype = main_dtype()});
+  }
+  fail(Code::kInternal, "unknown weight format");
+}
+
+void Export::write(const std::string& path, const ExportProgress& progress) const {
+  const std::unique_ptr<Writer> out = open(path);
+  Stream stream(*out, file_.reader(), path, bytes(), progress);
+  for (std::size_t i = 0; i < named_.size(); ++i) {
+    for (const Source& part : named_[i].parts) stream.write(specs_[i], part);
+  }
+  out->finish();
+}
+
+}  // namespace prwkv

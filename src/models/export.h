@@ -1,0 +1,81 @@
+/// Writing a model into a file of another format, naming or element type: a plan first, then a stream.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/checkpoint.h"
+#include "models/loader.h"
+#include "models/model_card.h"
+
+namespace prwkv {
+
+class Writer;
+
+enum class WeightFormat { kSafetensors, kPth, kGguf, kRwkvCpp };
+/// "safetensors", "PyTorch", "GGUF", "rwkv.cpp"
+std::string_view name_of(WeightFormat format);
+/// By the extension: .safetensors, .pth, .pt, .gguf, .bin; empty for all others.
+std::optional<WeightFormat> weight_format_of(std::string_view path);
+
+/// Of safetensors and PyTorch files. GGUF and rwkv.cpp have names of their own.
+enum class ExportNames { kBlinkdl, kHuggingFace };
+
+struct ExportOptions {
+  WeightFormat format = WeightFormat::kSafetensors;
+  ExportNames names = ExportNames::kBlinkdl;
+  /// Empty: each matrix keeps its type. What a format wants in f32 (GGUF and rwkv.cpp: vectors and
+  /// low-rank parts) is f32 in any case, what a block type does not fit gets quant::fitting's, and
+  /// rwkv.cpp's files have embedding and head in no block type.
+  std::optional<DType> dtype;
+};
+
+/// Called with the bytes done, of all; false stops.
+using ExportProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+
+/// A file to be written: every name, shape and type of it is known, no value has been read.
+class Export {
+ public:
+  /// `file` must outlive the plan. Throws Error{kUnsupported} for what the format cannot hold, and
+  /// Error{kFormat} for a file that is incomplete or no RWKV.
+  Export(const Checkpoint& file, const ExportOptions& options);
+  ~Export();
+
+  [[nodiscard]] const Detected& model() const { return model_; }
+  [[nodiscard]] const ModelCard& card() const { return card_; }
+  [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return specs_; }
+  /// Of all tensors.
+  [[nodiscard]] std::uint64_t bytes() const;
+  /// The type that most elements have.
+  [[nodiscard]] DType main_dtype() const;
+  /// BlinkDL names of what the source has and the new file has no place for.
+  [[nodiscard]] const std::vector<std::string>& left_out() const { return left_out_; }
+
+  /// Streams the values. Memory: some megabytes, and pages of the source that are given back as soon
+  /// as they are done. Throws Error{kFile}; Error{kUnsupported} naming a tensor with values that its
+  /// new type cannot hold; Error{kCancelled}. Whatever stood at `path` before stays in each case.
+  void write(const std::string& path, const ExportProgress& progress = {}) const;
+
+ private:
+  [[nodiscard]] DType type_of(const NamedTensor& tensor) const;
+  [[nodiscard]] DType kept_type_of(const NamedTensor& tensor) const;
+  void expect_storable(const NamedTensor& tensor, DType dtype) const;
+  void add_unlisted();
+  [[nodiscard]] std::unique_ptr<Writer> open(const std::string& path) const;
+
+  const Checkpoint& file_;
+  ExportOptions options_;
+  Detected model_;
+  ModelCard card_;
+  std::int64_t rescale_ = 0;  ///< rescale_every_n_layers
+  std::vector<NamedTensor> named_;
+  std::vector<TensorSpec> specs_;  ///< one for each of these
+  std::vector<std::string> left_out_;
+};
+
+}  // namespace prwkv

@@ -1,0 +1,222 @@
+#include "models/gguf_metadata.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/json.h"
+#include "formats/untrusted.h"
+#include "tokenizer/embedded.h"
+#include "tokenizer/tokenizer.h"
+
+namespace prwkv {
+namespace {
+
+/// `general.file_type`: what the file mostly consists of. For K-quants the number of the variant that
+/// has one type throughout.
+constexpr std::array<std::pair<DType, std::uint32_t>, 15> kFileTypes = {{
+    {DType::kF32, 0},
+    {DType::kF16, 1},
+    {DType::kQ4_0, 2},
+    {DType::kQ4_1, 3},
+    {DType::kQ8_0, 7},
+    {DType::kQ5_0, 8},
+    {DType::kQ5_1, 9},
+    {DType::kQ2_K, 10},
+    {DType::kQ3_K, 11},
+    {DType::kQ4_K, 14},
+    {DType::kQ5_K, 16},
+    {DType::kQ6_K, 18},
+    {DType::kIQ4_NL, 25},
+    {DType::kIQ4_XS, 30},
+    {DType::kBF16, 32},
+}};
+constexpr std::uint32_t kQuantizationVersion = 2;
+
+/// llama.cpp's `tokenizer.ggml.token_type`.
+enum TokenType : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
+
+constexpr std::uint32_t kContextLength = 1048576;  // what llama.cpp's converter states for RWKV
+constexpr float kLayerNormEps = 1e-5F;
+constexpr std::uint32_t kEndOfTurn = 261;                  // "\n\n" in the World vocabulary
+constexpr std::string_view kWorldTemplate = "rwkv-world";  // a name that llama.cpp knows
+
+std::uint32_t u32(std::int64_t n) { return static_cast<std::uint32_t>(n); }
+
+class Builder {
+ public:
+  explicit Builder(const GgufFacts& facts)
+      : f_(facts), architecture_(gguf_architecture(facts.generation)) {}
+
+  std::vector<GgufEntry> build() {
+    general();
+    sizes();
+    vocabulary();
+    return std::move(entries_);
+  }
+
+ private:
+  void add(std::string key, GgufValue value) {
+    entries_.push_back({std::move(key), std::move(value)});
+  }
+  void size(std::string_view key, std::int64_t n) {
+    add(fmt::format("{}.{}", architecture_, key), u32(n));
+  }
+
+  void general() {
+    add("general.architecture", architecture_);
+    add("general.type", std::string("model"));
+    for (const auto& [key, value] : f_.card) {
+      if (key == kChatTemplate || key == "type" || !is_printable_ascii(key)) continue;
+      add("general." + key, value);
+    }
+    for (const auto& [dtype, number] : kFileTypes) {
+      if (dtype == f_.dtype) add("general.file_type", number);
+    }
+    if (is_block(f_.dtype)) add("general.quantization_version", kQuantizationVersion);
+  }
+
+  void sizes() {
+    const Dims& d = f_.dims;
+    size("context_length", kContextLength);
+    size("embedding_length", d.C);
+    size("block_count", d.L);
+    size("feed_forward_length", d.F);
+    size("attention.head_count", 0);  // asked for, not used
+    add(architecture_ + ".attention.layer_norm_epsilon", kLayerNormEps);
+    size("wkv.head_size", d.N);
+    if (f_.generation == "6") {
+      size("rescale_every_n_layers", f_.rescale_every_n_layers);
+      size("time_mix_extra_dim", d.ranks.at("mix"));
+      size("time_decay_extra_dim", d.ranks.at("decay"));
+    } else {
+      size("attention.decay_lora_rank", d.ranks.at("w"));
+      size("attention.iclr_lora_rank", d.ranks.at("a"));
+      size("attention.value_residual_mix_lora_rank", d.ranks.at("v"));
+      size("attention.gate_lora_rank", d.ranks.at("g"));
+    }
+  }
+
+  void vocabulary() {
+    const std::string_view kind = Tokenizer::default_name(f_.dims.V);
+    if (copy_vocabulary()) return;
+    if (kind == "world")
+      world();
+    else if (kind == "neox")
+      neox();
+    else
+      no_vocabulary();
+  }
+
+  // Values go from file to file as they are, whatever their types.
+  bool copy_vocabulary() {
+    if (f_.vocabulary == nullptr) return false;
+    const auto size_before = entries_.size();
+    for (const NamedValue& v : f_.vocabulary->values()) {
+      if (!v.key.starts_with("tokenizer.")) continue;
+      add(std::string(v.key), GgufRaw{v.value.type(), std::string(as_text(v.value.bytes()))});
+    }
+    return entries_.size() > size_before;
+  }
+
+  void world() {
+    const std::shared_ptr<const Tokenizer> tokenizer = world_tokenizer();
+    tokens("rwkv", [&](std::int32_t id, std::string& text, std::int32_t& type) {
+      if (id == tokenizer->end_of_text()) {
+        text = "<s>", type = kControl;
+      } else if (!tokenizer->is_special(id)) {
+        text = gguf_escaped(tokenizer->token_bytes(id)), type = kNormal;
+      }
+    });
+    add("tokenizer.ggml.eot_token_id", kEndOfTurn);
+    chat_template(kWorldTemplate);
+  }
+
+  // tokenizer.json has its tokens in the alphabet that GGUF wants, and the merges as it wants them.
+  void neox() {
+    const Json json = parse_json(embedded_neox_json(), "the GPT-NeoX vocabulary");
+    std::vector<std::pair<std::string, std::int32_t>> known(static_cast<std::size_t>(f_.dims.V));
+    const auto know = [&](std::size_t id, const std::string& text, std::int32_t type) {
+      if (id < known.size()) known[id] = {text, type};
+    };
+    for (const auto& [text, id] : json.at("model").at("vocab").items())
+      know(id.get<std::size_t>(), text, kNormal);
+    for (const Json& t : json.at("added_tokens")) {
+      know(t.at("id").get<std::size_t>(), t.at("content").get<std::string>(),
+           t.at("special").get<bool>() ? kControl : kUserDefined);
+    }
+    add("tokenizer.ggml.pre", std::string("gpt-2"));
+    tokens("gpt2", [&](std::int32_t id, std::string& text, std::int32_t& type) {
+      if (const auto& token = known[static_cast<std::size_t>(id)]; token.second != 0)
+        std::tie(text, type) = token;
+    });
+    add("tokenizer.ggml.merges", json.at("model").at("merges").get<std::vector<std::string>>());
+    chat_template("");
+  }
+
+  void no_vocabulary() {
+    size("vocab_size", f_.dims.V);
+    add("tokenizer.ggml.model", std::string("no_vocab"));
+    chat_template("");
+  }
+
+  /// One token a row of the embedding; `describe` leaves those alone that it does not know.
+  template <class F>
+  void tokens(std::string_view model, const F& describe) {
+    std::vector<std::string> texts;
+    std::vector<std::int32_t> types;
+    for (std::int32_t id = 0; id < f_.dims.V; ++id) {
+      texts.push_back(fmt::format("[PAD{}]", id));
+      types.push_back(kUnused);
+      describe(id, texts.back(), types.back());
+    }
+    add("tokenizer.ggml.model", std::string(model));
+    add("tokenizer.ggml.tokens", std::move(texts));
+    add("tokenizer.ggml.token_type", std::move(types));
+    for (const char* key : {"bos", "eos"})
+      add(fmt::format("tokenizer.ggml.{}_token_id", key), std::uint32_t{0});
+  }
+
+  void chat_template(std::string_view otherwise) {
+    const auto known = f_.card.find(kChatTemplate);
+    const std::string_view text = known != f_.card.end() ? known->second : otherwise;
+    if (!text.empty()) add("tokenizer.chat_template", std::string(text));
+  }
+
+  const GgufFacts& f_;
+  std::string architecture_;
+  std::vector<GgufEntry> entries_;
+};
+
+}  // namespace
+
+std::string gguf_architecture(std::string_view generation) {
+  return generation == "6" || generation == "7" ? "rwkv" + std::string(generation) : "";
+}
+
+std::vector<GgufEntry> gguf_metadata(const GgufFacts& facts) { return Builder(facts).build(); }
+
+std::string gguf_escaped(std::string_view token) {
+  // Python quotes with " where that saves it from escaping '.
+  const bool plain_quote = token.find('"') == token.npos;
+  std::string out;
+  for (const char c : token) {
+    switch (c) {
+      case '\t': out += "\\t"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\\': out += "\\\\"; break;
+      case '\'': out += plain_quote ? "'" : "\\'"; break;
+      default:
+        if (c >= 0x20 && c < 0x7f)
+          out += c;
+        else
+          out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+}  // namespace prwkv
