@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kHuge = UINT64_MAX;
 
-Bytes with_value(const GgufValue& value) {
+Bytes with_value(const GgufPair& value) {
   return build_gguf({.values = {value}, .tensors = {{}}, .data = counting_bytes(32)});
 }
 Bytes with_tensor(const GgufTensor& tensor, std::size_t data_bytes = 32) {
@@ -23,7 +23,7 @@ Bytes with_second_at(std::uint64_t offset, std::size_t data_bytes = 64) {
                      .data = counting_bytes(data_bytes)});
 }
 /// `depth` arrays, each the only item of the one around it, and a number in the innermost.
-GgufValue nested_arrays(int depth) {
+GgufPair nested_arrays(int depth) {
   ByteWriter items;
   for (int i = 1; i < depth; ++i) items.u32(9).u64(1);
   items.u32(0).u64(1).text("x");

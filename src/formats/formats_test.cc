@@ -294,7 +294,7 @@ TEST(Gguf, HandsOutValuesOfEveryType) {
   const auto plain = [](std::uint32_t type, auto value) {
     ByteWriter out;
     out.raw(std::as_bytes(std::span(&value, 1)));
-    return GgufValue{std::to_string(type), type, out.bytes};
+    return GgufPair{std::to_string(type), type, out.bytes};
   };
   const auto reader = open_bytes(
       build_gguf({.values = {plain(0, std::uint8_t{200}), plain(1, std::int8_t{-1}),

@@ -41,7 +41,7 @@ std::string then_many(std::string first, std::size_t count, char c) {
   first.append(count, c);
   return first;
 }
-Bytes gguf_value(const GgufValue& value) {
+Bytes gguf_value(const GgufPair& value) {
   return build_gguf({.values = {value}, .tensors = {{}}, .data = counting_bytes(32)});
 }
 Bytes with_directory_field(std::size_t field, std::uint16_t value) {

@@ -86,7 +86,7 @@ inline Bytes build_rwkvcpp(const RwkvCppHeader& h, const std::vector<RwkvCppTens
 }
 
 /// `bytes` is the value as it lies in the file, behind its type.
-struct GgufValue {
+struct GgufPair {
   std::string key;
   std::uint32_t type;
   Bytes bytes;
@@ -94,13 +94,13 @@ struct GgufValue {
 inline Bytes gguf_string(std::string_view text) {
   return ByteWriter{}.u64(text.size()).text(text).bytes;
 }
-inline GgufValue gguf_text(std::string key, std::string_view text) {
+inline GgufPair gguf_text(std::string key, std::string_view text) {
   return {std::move(key), 8, gguf_string(text)};
 }
-inline GgufValue gguf_u32(std::string key, std::uint32_t value) {
+inline GgufPair gguf_u32(std::string key, std::uint32_t value) {
   return {std::move(key), 4, ByteWriter{}.u32(value).bytes};
 }
-inline GgufValue gguf_array(std::string key, std::uint32_t item_type, std::uint64_t count,
+inline GgufPair gguf_array(std::string key, std::uint32_t item_type, std::uint64_t count,
                             const Bytes& items) {
   return {std::move(key), 9, ByteWriter{}.u32(item_type).u64(count).raw(items).bytes};
 }
@@ -115,7 +115,7 @@ struct GgufTensor {
 /// The counts are those of the lists unless they are given.
 struct GgufFile {
   std::uint32_t version = 3;
-  std::vector<GgufValue> values{};
+  std::vector<GgufPair> values{};
   std::vector<GgufTensor> tensors{};
   Bytes data{};  ///< begins at the next multiple of the alignment
   std::size_t alignment = 32;
@@ -125,7 +125,7 @@ struct GgufFile {
 inline Bytes build_gguf(const GgufFile& f) {
   ByteWriter out;
   out.text("GGUF").u32(f.version).u64(f.tensor_count).u64(f.value_count);
-  for (const GgufValue& v : f.values) out.raw(gguf_string(v.key)).u32(v.type).raw(v.bytes);
+  for (const GgufPair& v : f.values) out.raw(gguf_string(v.key)).u32(v.type).raw(v.bytes);
   for (const GgufTensor& t : f.tensors) {
     out.raw(gguf_string(t.name)).u32(t.rank);
     for (const std::uint64_t dim : t.dims) out.u64(dim);

@@ -276,9 +276,13 @@ class Inspect(CliTest):
             self.assertIn("blocks.{0–1}.att.key.weight", text)
 
     def test_fingerprint_is_of_the_weights_not_of_their_type(self) -> None:
-        prints = [self.json("inspect", self.make_model(seed=s, dtype=d))["fingerprint"]
-                  for s, d in [(0, "bf16"), (1, "bf16")]]
-        self.assertNotEqual(*prints)
+        for generation in GENERATIONS:
+            state = self.folder / f"of-{generation}.state"
+            self.ok("state", "make", self.make_model(generation, dtype="f32"), "-p", "abc", "-o", state)
+            resume = ["--state-in", state, "-p", "d", "-n", "1", "-q"]
+            for dtype in ["f16", "bf16"]:
+                self.ok("generate", self.make_model(generation, dtype=dtype), *resume)
+            self.assertIn("other weights", self.refused(5, "generate", self.make_model(generation, seed=1), *resume))
 
     def test_files_that_are_no_rwkv(self) -> None:
         values = {
