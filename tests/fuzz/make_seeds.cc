@@ -95,7 +95,7 @@ void write_gguf(const Corpus& corpus) {
                          .data = counting_bytes(32),
                          .alignment = 8}));
   const Bytes pair = ByteWriter{}.u32(7).u64(2).text(std::string_view("\0\1", 2)).bytes;
-  const GgufValue values[] = {
+  const GgufPair values[] = {
       gguf_text("general.name", "RWKV"),
       gguf_array("tokenizer.ggml.tokens", 8, 2, ByteWriter{}.u64(1).text("a").u64(0).bytes),
       gguf_array("tokenizer.ggml.token_type", 5, 2, counting_bytes(8)),
@@ -105,7 +105,7 @@ void write_gguf(const Corpus& corpus) {
   };
   ByteWriter entries;
   entries.text("\6");
-  for (const GgufValue& v : values) entries.raw(gguf_string(v.key)).u32(v.type).raw(v.bytes);
+  for (const GgufPair& v : values) entries.raw(gguf_string(v.key)).u32(v.type).raw(v.bytes);
   corpus.add("values", "v", entries.bytes);
   ByteWriter records;
   records.text("\3").raw(gguf_string("a")).u32(2).u64(2).u64(3).u32(0).u64(0);
