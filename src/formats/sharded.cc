@@ -195,13 +195,10 @@ bool is_deepspeed(std::string_view name) {
 }
 
 std::vector<std::string> names_in(const std::string& folder) {
-  constexpr std::size_t kMaxEntries = 1000;
   std::vector<std::string> names;
   std::error_code ignored;
-  for (fs::directory_iterator i(folder, ignored), end; i != end && names.size() < kMaxEntries;
-       i.increment(ignored)) {
+  for (fs::directory_iterator i(folder, ignored), end; i != end; i.increment(ignored))
     names.push_back(i->path().filename().string());
-  }
   std::sort(names.begin(), names.end());
   return names;
 }
