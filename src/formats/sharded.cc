@@ -40,7 +40,7 @@ class IndexParser final : public nlohmann::json_sax<Json> {
       if (has_weight_map) fail(Code::kFormat, "{}: the index has its weight_map twice", path_);
       has_weight_map = true;
     } else {
-      value("an object");
+      pass_over("an object");
     }
     return enter();
   }
@@ -49,23 +49,23 @@ class IndexParser final : public nlohmann::json_sax<Json> {
     if (in_weight_map()) tensor_ = key;
     return true;
   }
-  bool end_object() override { return --depth_, true; }
-  bool start_array(std::size_t) override { return value("a list"), enter(); }
-  bool end_array() override { return --depth_, true; }
+  bool end_object() override { return leave(); }
+  bool start_array(std::size_t) override { return pass_over("a list") && enter(); }
+  bool end_array() override { return leave(); }
   bool string(string_t& file) override {
-    if (!in_weight_map()) return value("a text"), true;
+    if (!in_weight_map()) return pass_over("a text");
     if (weight_map.size() == kMaxTensors)
       fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
     if (!weight_map.emplace(tensor_, file).second)
       fail(Code::kFormat, "{}: tensor {} appears twice", path_, in_quotes(tensor_));
     return true;
   }
-  bool null() override { return value("null"), true; }
-  bool boolean(bool) override { return value("a truth value"), true; }
-  bool number_integer(number_integer_t) override { return value("a number"), true; }
-  bool number_unsigned(number_unsigned_t) override { return value("a number"), true; }
-  bool number_float(number_float_t, const string_t&) override { return value("a number"), true; }
-  bool binary(binary_t&) override { return value("binary data"), true; }
+  bool null() override { return pass_over("null"); }
+  bool boolean(bool) override { return pass_over("a truth value"); }
+  bool number_integer(number_integer_t) override { return pass_over("a number"); }
+  bool number_unsigned(number_unsigned_t) override { return pass_over("a number"); }
+  bool number_float(number_float_t, const string_t&) override { return pass_over("a number"); }
+  bool binary(binary_t&) override { return pass_over("binary data"); }
   bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
     throw Error(Code::kFormat, path_ + ": is not valid JSON",
                 {.found = fmt::format("an error at byte {}", position)});
@@ -74,17 +74,20 @@ class IndexParser final : public nlohmann::json_sax<Json> {
  private:
   [[nodiscard]] bool in_weight_map() const { return depth_ == 2 && at_weight_map_; }
   // What is not an entry of the weight map must not stand in its place.
-  void value(std::string_view what) const {
-    if (at_weight_map_ && depth_ > 0) {
-      throw Error(Code::kFormat,
-                  fmt::format("{}: the weight_map has {} in the wrong place", path_, what),
-                  {.expected = R"("weight_map": {"TENSOR": "FILE", ...})"});
-    }
+  bool pass_over(std::string_view what) const {
+    if (!at_weight_map_ || depth_ == 0) return true;
+    throw Error(Code::kFormat,
+                fmt::format("{}: the weight_map has {} in the wrong place", path_, what),
+                {.expected = R"("weight_map": {"TENSOR": "FILE", ...})"});
   }
   bool enter() {
     if (depth_ == kMaxJsonNesting)
       fail(Code::kFormat, "{}: JSON is nested deeper than {} levels", path_, kMaxJsonNesting);
     ++depth_;
+    return true;
+  }
+  bool leave() {
+    --depth_;
     return true;
   }
 
@@ -195,13 +198,10 @@ bool is_deepspeed(std::string_view name) {
 }
 
 std::vector<std::string> names_in(const std::string& folder) {
-  constexpr std::size_t kMaxEntries = 1000;
   std::vector<std::string> names;
   std::error_code ignored;
-  for (fs::directory_iterator i(folder, ignored), end; i != end && names.size() < kMaxEntries;
-       i.increment(ignored)) {
+  for (fs::directory_iterator i(folder, ignored), end; i != end; i.increment(ignored))
     names.push_back(i->path().filename().string());
-  }
   std::sort(names.begin(), names.end());
   return names;
 }
