@@ -71,7 +71,10 @@ class Binder final : public ParamVisitor {
   void bind_vector(const Param& p, const Source& s, Tensor& t) {
     const auto expected = sizes_of(p.shape);
     const auto found = without_ones(s.shape());
-    if (found != without_ones(expected) && found != std::vector{p.shape.numel()})
+    // rwkv.cpp keeps RWKV-6's decay by heads, (H, N).
+    const bool by_heads = p.shape.rank == 1 && found.size() == 2 && found[0] <= p.shape[0] &&
+                          found[1] <= p.shape[0] && found[0] * found[1] == p.shape[0];
+    if (found != without_ones(expected) && found != std::vector{p.shape.numel()} && !by_heads)
       wrong_shape(p, s, expected);
     t = arena_.make({p.shape.numel()}, backend_.activation_dtype());
     const auto upload = [&](auto values) {
