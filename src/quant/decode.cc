@@ -90,7 +90,8 @@ void decode(const BlockQ3_K& b, float* x) {
     const auto [half, group, l] = Place(e);
     const int high = b.hmask[l] >> (e / 32) & 1;
     const int q = (b.qs[32 * half + l] >> (2 * group) & 3) - (high != 0 ? 0 : 4);
-    x[e] = d * static_cast<float>(scales[e / 16] - 32) * static_cast<float>(q);
+    const int sc = scales[e / 16] - 32;
+    x[e] = d * static_cast<float>(sc) * static_cast<float>(q);
   }
 }
 
@@ -126,7 +127,8 @@ void decode(const BlockQ6_K& b, float* x) {
     const int byte = b.ql[64 * half + 32 * (group % 2) + l];
     const int low = group < 2 ? byte & 15 : byte >> 4;
     const int q = low | (b.qh[32 * half + l] >> (2 * group) & 3) << 4;
-    x[e] = d * static_cast<float>(b.scales[e / 16]) * static_cast<float>(q - 32);
+    const int sub = e / 16;
+    x[e] = d * static_cast<float>(b.scales[sub]) * static_cast<float>(q - 32);
   }
 }
 

@@ -225,7 +225,7 @@ void quantize(DType dtype, const float* values, std::int64_t n, std::byte* block
     constexpr int kMost = 256;
     const auto size = static_cast<int>(info(dtype).block_size);
     for (std::int64_t i = 0; i < n; i += size, blocks += sizeof(Block)) {
-      float x[kMost];
+      float x[kMost] = {};
       for (int j = 0; j < size; ++j) x[j] = searchable(values[i + j]);
       Block block;
       encode(x, block);

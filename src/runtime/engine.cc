@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/quote.h"
 #include "models/model_tokenizer.h"
 
 namespace prwkv {

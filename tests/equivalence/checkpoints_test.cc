@@ -24,12 +24,14 @@ struct Checkpoint {
   const char* logits;          // of the FP32 file, after the bytes `"in`
   double tolerance;            // proposed by the README of those files
   double groupnorm_eps;        // with which they were made; 0: generation 4 has none
-  const char* long_text = "";  // key in long_text_logits.json; only for files in f32
+  const char* long_text = "";  // key in long_text_logits.json; files it was computed from
 };
 
 /// The name of the case in listings; the default prints addresses.
 void PrintTo(const Checkpoint& c, std::ostream* out) { *out << c.name; }
 
+// What quantizing costs these tiny models, and no arithmetic can win back.
+constexpr double kQuantized5 = 0.6, kQuantized6 = 0.1;
 constexpr double kFp32 = 2e-5, kFp32Of7 = 1e-5, kFp16 = 5e-3;
 constexpr Checkpoint kCheckpoints[] = {
     {"rwkv4_fp32", "tiny-rwkv-4v0-660K-FP32.bin", "4", "expected-logits-4v0-660K.bin", kFp32, 0,
@@ -41,6 +43,12 @@ constexpr Checkpoint kCheckpoints[] = {
      1e-5, "5v2-730K FP32 eps=1e-05"},
     {"rwkv5_2_fp16", "tiny-rwkv-5v2-730K-FP16.bin", "5.2", "expected-logits-5v2-730K.bin", kFp16,
      1e-5},
+    {"rwkv5_2_q5_0", "tiny-rwkv-5v2-730K-Q5_0.bin", "5.2", "expected-logits-5v2-730K.bin",
+     kQuantized5, 1e-5},
+    {"rwkv5_2_q5_1", "tiny-rwkv-5v2-730K-Q5_1.bin", "5.2", "expected-logits-5v2-730K.bin",
+     kQuantized5, 1e-5},
+    {"rwkv6_q5_1", "tiny-rwkv-6v0-3m-Q5_1.bin", "6", "expected-logits-6v0-3m.bin", kQuantized6,
+     64e-5, "6v0-3m Q5_1 eps=0.00064"},
     {"rwkv7_fp32", "tiny-rwkv-7v0-834K-FP32.bin", "7", "expected-logits-7v0-834K.bin", kFp32Of7,
      64e-5, "7v0-834K FP32 eps=0.00064"},
 };
@@ -108,7 +116,7 @@ TEST_P(RealCheckpoint, GivesTheSameBitsHoweverItIsCut) {
 // this much at most.
 constexpr double kSevenDecimals = 1e-6, kF32LongText = 1e-3;
 
-/// Computed from the FP32 files only.
+/// Computed from the FP32 files, and for RWKV-6 from the only one there is.
 class LongText : public RealCheckpoint {};
 
 TEST_P(LongText, GivesTheLogitsOfAnIndependentProgram) {

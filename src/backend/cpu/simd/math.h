@@ -66,8 +66,9 @@ inline Vec apply(Act act, Vec z) {
 /// Calls f(i, n) for i = 0, size, 2 size, … over [0, count); n = how many elements are left if
 /// fewer than `size`, else 0. Kernels read with `get` and write with `put`, so the tail runs
 /// through the same arithmetic as the rest.
+/// Always inlined: f keeps its sums in registers, which a call would put in memory.
 template <class F>
-inline void for_vectors(std::int64_t count, const F& f) {
+inline __attribute__((always_inline)) void for_vectors(std::int64_t count, const F& f) {
   std::int64_t i = 0;
   for (; i + Vec::size <= count; i += Vec::size) f(i, 0);
   if (i < count) f(i, static_cast<int>(count - i));
