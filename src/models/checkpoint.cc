@@ -52,8 +52,14 @@ Checkpoint::Checkpoint(const std::string& path)
       if (!rule.stand_in.empty() && block == 0) continue;
       auto source = as_blinkdl(rule, parts > 1 ? stored.slice(i) : stored);
       if (!source) wrong_stored_shape(t, rule);
-      if (rule.rescaled && every > 0 && block >= 0)
+      if (rule.rescaled && every > 0 && block >= 0) {
+        constexpr std::int64_t kMostHalvings = 64;  // no activation is smaller by so much
+        if (block / every > kMostHalvings) {
+          fail(Code::kFormat, "{}: block {} divided every {} layers leaves nothing of it",
+               this->path(), block, every);
+        }
         source->scale = std::ldexp(1.0F, static_cast<int>(block / every));
+      }
       add(blinkdl, *source);
     }
   }

@@ -163,6 +163,9 @@ void check_dims(const Checkpoint& file, std::string_view generation, const Dims&
 void set_eps(Model& model, const Checkpoint& file) {
   const ModelConfig& config = file.config();
   if (config.layer_norm_eps) model.layer_norm_eps = *config.layer_norm_eps;
+  // transformers gives its constant to the norms in blocks alone.
+  if (config.layer_norm_eps && file.naming().name != "hf")
+    model.ln_out_eps = *config.layer_norm_eps;
   if (config.head_size_divisor)
     model.groupnorm_eps = 1e-5 * *config.head_size_divisor * *config.head_size_divisor;
   if (file.naming().name == "fla" && model.generation() == "7" && config.layer_norm_eps)

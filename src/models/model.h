@@ -103,8 +103,8 @@ class Model {
   /// Of GroupNorm `ln_x` (5, 6, 7): 64e-5 in BlinkDL's code; some tools used 1e-5 for 5.x
   /// (docs/numerics.md).
   double groupnorm_eps = 64e-5;
-  /// Of ln0, ln1, ln2 and ln_out.
-  double layer_norm_eps = 1e-5;
+  /// Of the norms in blocks, ln0 among them, and of the last one.
+  double layer_norm_eps = 1e-5, ln_out_eps = 1e-5;
 
  protected:
   explicit Model(Dims dims) : dims_(std::move(dims)) {}

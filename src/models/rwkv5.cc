@@ -109,7 +109,7 @@ Tensor Rwkv5::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out, layer_norm_eps), head});
+  return op::linear(c, {op::layer_norm(c, x, ln_out, ln_out_eps), head});
 }
 
 void Rwkv5::visit(ParamVisitor& f) {

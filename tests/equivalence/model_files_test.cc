@@ -175,6 +175,7 @@ TEST_F(Config, GivesTheConstantsOfNorms) {
   config(R"({"hidden_size": 48, "layer_norm_epsilon": 1e-6, "head_size_divisor": 4, "x": [1]})");
   const LoadedModel m = load();
   EXPECT_EQ(m.model->layer_norm_eps, 1e-6);
+  EXPECT_EQ(m.model->ln_out_eps, 1e-6);
   EXPECT_DOUBLE_EQ(m.model->groupnorm_eps, 16e-5);
   EXPECT_EQ(load({.dtype = {}, .groupnorm_eps = 2e-5}).model->groupnorm_eps, 2e-5);
 }

@@ -21,9 +21,10 @@ RWKV6 = Model("gguf6", "6", seed=16, L=4, C=128, F=224, V=160, H=2, ranks=(32, 6
 RWKV7 = Model("gguf7", "7", seed=17, L=4, C=128, F=256, V=160, H=2, ranks=(32, 32, 32, 64))
 RESCALE_EVERY = 2
 
-# Largest |difference| of a logit, as a share of the spread. Of matrices in f16 llama.cpp rounds the
-# activations to f16 as well, where prwkv computes in f32: measured 5e-4 to 2e-3.
-TOLERANCE = {"f32": 1e-4, "f16": 1e-2}
+# Largest |difference| of a logit, as a share of the spread. llama.cpp halves the residual of RWKV-6
+# every RESCALE_EVERY layers, which is not neutral to the LayerNorm eps: measured 1.4e-4. Of matrices in
+# f16 it rounds the activations to f16 as well, where prwkv computes in f32.
+TOLERANCE = {"f32": 1e-4, "f32 rescaled": 5e-4, "f16": 1e-2}
 
 Weights = dict[str, np.ndarray]
 
@@ -198,7 +199,8 @@ def test_logits_of_llama_cpp(prwkv: Prwkv, tmp_path: Path, m: Model, dtype: str)
     ours = prwkv.logits(path, tokens, "rnn", "cpu")
     difference = share(ours, in_process(path, tokens))
     print(f"largest difference {difference:.2g} of the spread")
-    assert difference <= TOLERANCE[dtype]
+    rescaled = m.generation == "6" and dtype == "f32"
+    assert difference <= TOLERANCE["f32 rescaled" if rescaled else dtype]
 
 
 @pytest.mark.parametrize(
