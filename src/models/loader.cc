@@ -20,11 +20,6 @@ std::vector<std::int64_t> sizes_of(const Shape& s) {
   return {s.dims.begin(), s.dims.begin() + s.rank};
 }
 
-std::vector<std::int64_t> without_ones(std::vector<std::int64_t> s) {
-  std::erase(s, 1);
-  return s;
-}
-
 /// Binds each parameter to the file: in place where the bytes are already what kernels read, else
 /// converted once.
 class Binder final : public ParamVisitor {
@@ -71,9 +66,7 @@ class Binder final : public ParamVisitor {
   // keep all bits.
   void bind_vector(const Param& p, const Source& s, Tensor& t) {
     const auto expected = sizes_of(p.shape);
-    const auto found = without_ones(s.shape());
-    if (found != without_ones(expected) && found != std::vector{p.shape.numel()})
-      wrong_shape(p, s, expected);
+    if (!same_vector(s.shape(), expected)) wrong_shape(p, s, expected);
     t = arena_.make({p.shape.numel()}, backend_.activation_dtype());
     const auto upload = [&](auto values) {
       SourceReader(s).read(0, values);

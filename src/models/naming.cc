@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <initializer_list>
+#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -292,7 +293,8 @@ Rules fla_7() {
       {.stored = "model.layers.#.attn.x_g", .blinkdl = {"blocks.#.att.x_g"}, .shape = "11C"},
       {.stored = "model.layers.#.attn.x_x",
        .blinkdl = {"blocks.#.att.x_r", "blocks.#.att.x_w", "blocks.#.att.x_k", "blocks.#.att.x_v",
-                   "blocks.#.att.x_a", "blocks.#.att.x_g"}},
+                   "blocks.#.att.x_a", "blocks.#.att.x_g"},
+       .shape = "6C"},
       {.stored = "model.layers.#.attn.w_lora.lora.0.weight",
        .blinkdl = {"blocks.#.att.w1"},
        .transposed = true},
@@ -438,10 +440,8 @@ class Sources {
                   {.expected = p.shape.str(), .hint = "is this checkpoint complete?"});
     }
     const auto expected = blinkdl_shape(p, dims_), found = s->shape();
-    const bool fits = p.stored == Stored::kVector
-                          ? without_ones(found) == without_ones(expected) ||
-                                without_ones(found) == std::vector{p.shape.numel()}
-                          : found == expected;
+    const bool fits =
+        p.stored == Stored::kVector ? same_vector(found, expected) : found == expected;
     if (!fits) {
       throw Error(
           Code::kFormat, fmt::format("tensor '{}' has the wrong shape", p.name),
@@ -623,6 +623,15 @@ std::vector<NamedTensor> named_tensors(const Naming& naming, const Model& model,
     }
   });
   return tensors;
+}
+
+bool same_vector(const std::vector<std::int64_t>& found,
+                 const std::vector<std::int64_t>& expected) {
+  const auto product = [](const std::vector<std::int64_t>& sizes) {
+    return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
+  };
+  const auto a = without_ones(found), b = without_ones(expected);
+  return a == b || ((a.size() <= 1 || b.size() <= 1) && product(a) == product(b));
 }
 
 std::vector<std::int64_t> blinkdl_shape(const Param& p, const Dims& d) {

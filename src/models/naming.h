@@ -125,6 +125,10 @@ std::vector<NamedTensor> named_tensors(const Naming& naming, const Model& model,
                                        const std::function<const Source*(std::string_view)>& find,
                                        const NamedOptions& options = {});
 
+/// Whether a vector of one shape can be read as one of another: dimensions of size 1 do not matter, and
+/// one of the two may be flat, as (A) for (H, N).
+bool same_vector(const std::vector<std::int64_t>& found, const std::vector<std::int64_t>& expected);
+
 /// Sizes of a parameter in BlinkDL's files: (1, 1, C) for most vectors over channels, (in, out) for
 /// low-rank parts.
 std::vector<std::int64_t> blinkdl_shape(const Param& param, const Dims& dims);

@@ -63,6 +63,8 @@ struct Form {
   bool older_spellings = false;
   const char* prefix = "";
 };
+/// The name of the case in listings; the default prints addresses.
+void PrintTo(const Form& form, std::ostream* out) { *out << form.name; }
 constexpr Form kForms[] = {
     {"safetensors", "blinkdl", "safetensors"},
     {"wrapped", "blinkdl", "safetensors", false, "module."},
