@@ -80,6 +80,7 @@ class Builder {
   void sizes() {
     const Dims& d = f_.dims;
     size("context_length", kContextLength);
+    size("vocab_size", d.V);  // without a vocabulary nothing else says it
     size("embedding_length", d.C);
     size("block_count", d.L);
     size("feed_forward_length", d.F);
@@ -159,7 +160,6 @@ class Builder {
   }
 
   void no_vocabulary() {
-    size("vocab_size", f_.dims.V);
     add("tokenizer.ggml.model", std::string("no_vocab"));
     chat_template("");
   }
