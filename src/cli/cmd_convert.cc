@@ -70,8 +70,12 @@ void make_folder(const std::string& folder) {
 }
 
 void write_hf_files(const Export& plan, const std::string& folder) {
-  for (const HfFile& file :
-       hf_files(plan.model().generation->name, plan.model().dims, plan.main_dtype(), plan.card())) {
+  const HfFacts facts{.generation = plan.model().generation->name,
+                      .dims = plan.model().dims,
+                      .dtype = plan.main_dtype(),
+                      .layer_norm_eps = plan.layer_norm_eps(),
+                      .card = plan.card()};
+  for (const HfFile& file : hf_files(facts)) {
     AtomicFile out((fs::path(folder) / file.name).string());
     out.write(file.content);
     out.commit();

@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "cli/text.h"
 #include "models/loader.h"
+#include "models/model_tokenizer.h"
 #include "quant/blocks.h"
 #include "runtime/engine.h"
 #include "tensor/half.h"
@@ -31,6 +32,7 @@ struct Contents {
   Detected detected;
   std::string problem;      ///< why a file that looks like RWKV cannot be run
   std::string fingerprint;  ///< 64 hexadecimal digits; empty if it has none
+  std::string tokenizer;    ///< its name; empty if none is known to belong to the model
   std::map<std::string, std::size_t> dtypes;
   std::int64_t parameters = 0;
   std::uint64_t bytes = 0;
@@ -47,6 +49,7 @@ Contents look_at(const Checkpoint& file) {
              .detected = {},
              .problem = {},
              .fingerprint = {},
+             .tokenizer = {},
              .dtypes = {}};
   for (const NamedValue& v : file.reader().values()) c.metadata.emplace(v.key, v.value.str());
   for (const auto& [name, source] : file.sources()) {
@@ -62,6 +65,8 @@ Contents look_at(const Checkpoint& file) {
     c.detected = detect(file);
     if (c.detected.generation == nullptr) return c;
     c.fingerprint = fingerprint_of(file).str();
+    const auto tokenizer = tokenizer_of(file, c.detected.dims.V);
+    if (tokenizer != nullptr) c.tokenizer = tokenizer->name();
   } catch (const Error& e) {
     if (e.code() != Code::kFormat && e.code() != Code::kUnsupported) throw;
     c.problem = first_line(e.what());
@@ -205,7 +210,7 @@ void print_contents_json(const Contents& c) {
       {"dtypes", c.dtypes},
       {"parameters", c.parameters},
       {"bytes", c.bytes},
-      {"tokenizer", text_or_null(Tokenizer::default_name(d.V))},
+      {"tokenizer", text_or_null(c.tokenizer)},
       {"fingerprint", text_or_null(c.fingerprint)},
       {"metadata", c.metadata}};
   if (!c.problem.empty()) json["problem"] = c.problem;
@@ -303,9 +308,8 @@ void print_contents(const Contents& c, const InspectOptions& o) {
       for (const auto& [name, rank] : d.ranks) ranks.push_back(fmt::format("{} {}", name, rank));
       out += fmt::format("ranks        {}\n", fmt::join(ranks, ", "));
     }
-    const std::string_view tokenizer = Tokenizer::default_name(d.V);
     out += fmt::format("vocabulary   {} ({})\n", d.V,
-                       tokenizer.empty() ? "unknown: name it with --vocab" : tokenizer);
+                       c.tokenizer.empty() ? "unknown: name it with --vocab" : c.tokenizer);
     if (!c.fingerprint.empty()) out += fmt::format("fingerprint  {}\n", c.fingerprint);
   }
   std::vector<std::string> types;

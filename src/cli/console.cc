@@ -71,7 +71,8 @@ Progress::Progress(std::string what, std::string unit, const ProgressOptions& op
 
 void Progress::update(double done, double total, std::string_view extra) {
   const double now = clock_.seconds();
-  if (!shown_ || (last_ >= 0 && now - last_ < kSecondsBetweenUpdates)) return;
+  const bool is_last = total > 0 && done >= total;
+  if (!shown_ || (!is_last && last_ >= 0 && now - last_ < kSecondsBetweenUpdates)) return;
   last_ = now;
   const double rate = now > 0 ? done / now : 0;
   std::string line = what_ + ": ";

@@ -101,7 +101,7 @@ inline GgufPair gguf_u32(std::string key, std::uint32_t value) {
   return {std::move(key), 4, ByteWriter{}.u32(value).bytes};
 }
 inline GgufPair gguf_array(std::string key, std::uint32_t item_type, std::uint64_t count,
-                            const Bytes& items) {
+                           const Bytes& items) {
   return {std::move(key), 9, ByteWriter{}.u32(item_type).u64(count).raw(items).bytes};
 }
 

@@ -15,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "formats/writer.h"
 #include "models/gguf_metadata.h"
+#include "models/model_config.h"
 #include "quant/blocks.h"
 
 namespace prwkv {
@@ -25,6 +26,7 @@ struct Policy {
   WeightFormat format;
   std::string_view name;
   std::vector<std::string_view> extensions;
+  std::vector<std::string_view> generations;  ///< that its programs know; empty: all
   bool (*stores)(DType);
   bool small_in_f32;       ///< vectors and low-rank parts
   bool ends_are_plain;     ///< embedding and head have no block type
@@ -36,6 +38,7 @@ const Policy& policy_of(WeightFormat format) {
       {WeightFormat::kSafetensors,
        "safetensors",
        {".safetensors"},
+       {},
        &SafetensorsWriter::stores,
        false,
        false,
@@ -44,6 +47,7 @@ const Policy& policy_of(WeightFormat format) {
       {WeightFormat::kPth,
        "PyTorch",
        {".pth", ".pt"},
+       {},
        &PthWriter::stores,
        false,
        false,
@@ -52,6 +56,7 @@ const Policy& policy_of(WeightFormat format) {
       {WeightFormat::kGguf,
        "GGUF",
        {".gguf"},
+       {"6", "7"},
        &GgufWriter::stores,
        true,
        false,
@@ -60,6 +65,7 @@ const Policy& policy_of(WeightFormat format) {
       {WeightFormat::kRwkvCpp,
        "rwkv.cpp",
        {".bin"},
+       {"4", "5.0", "5.2", "6", "7"},
        &RwkvCppWriter::stores,
        true,
        true,
@@ -79,24 +85,29 @@ std::unique_ptr<Model> model_of(const Checkpoint& file, const Detected& found) {
   return found.generation->make(found.dims);
 }
 
+[[noreturn]] void refuse(const Checkpoint& file, std::string_view kind,
+                         std::string_view generation) {
+  throw Error(Code::kUnsupported,
+              fmt::format("{}: there are no {} of RWKV-{}", file.path(), kind, generation),
+              {.hint = "write .safetensors or .pth with BlinkDL's names"});
+}
+
 // The table for the names of the new file.
 const Naming& naming_for(const Checkpoint& file, const Detected& found,
                          const ExportOptions& options) {
   const std::string_view generation = found.generation->name;
-  std::vector<std::string_view> names = {"blinkdl"};
+  const Policy& policy = policy_of(options.format);
+  if (!policy.generations.empty() && std::find(policy.generations.begin(), policy.generations.end(),
+                                               generation) == policy.generations.end())
+    refuse(file, fmt::format("{} files", policy.name), generation);
+  std::vector<std::string_view> names = {"hf", "fla"};
+  if (options.names == ExportNames::kBlinkdl) names = {"blinkdl"};
   if (options.format == WeightFormat::kGguf) names = {"gguf"};
   if (options.format == WeightFormat::kRwkvCpp) names = {"rwkv.cpp"};
-  const bool plain_format =
-      options.format == WeightFormat::kSafetensors || options.format == WeightFormat::kPth;
-  if (plain_format && options.names == ExportNames::kHuggingFace) names = {"hf", "fla"};
   for (const std::string_view name : names) {
     if (const Naming* naming = find_naming(name, generation)) return *naming;
   }
-  const std::string kind =
-      plain_format ? "Hugging Face names" : fmt::format("{} files", name_of(options.format));
-  throw Error(Code::kUnsupported,
-              fmt::format("{}: there are no {} of RWKV-{}", file.path(), kind, generation),
-              {.hint = "write .safetensors or .pth with BlinkDL's names"});
+  refuse(file, "Hugging Face names", generation);
 }
 
 constexpr std::int64_t kPieceElements = std::int64_t{1} << 16;  // converted by one thread at a time
@@ -227,6 +238,8 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
     : file_(file), options_(options), model_(detect(file)) {
   const std::unique_ptr<Model> model = model_of(file, model_);
   card_ = model_card(file.reader());
+  layer_norm_eps_ = config_of(file.reader(), {.layers = model_.dims.L, .channels = model_.dims.C})
+                        .layer_norm_eps.value_or(1e-5);
   // A file that is divided stays so: its blocks then keep their bytes.
   const FileValue* const every = file.reader().value("rwkv6.rescale_every_n_layers");
   if (options.format == WeightFormat::kGguf && every != nullptr)
@@ -324,6 +337,7 @@ std::unique_ptr<Writer> Export::open(const std::string& path) const {
                                                          .dims = d,
                                                          .dtype = main_dtype(),
                                                          .rescale_every_n_layers = rescale_,
+                                                         .layer_norm_eps = layer_norm_eps_,
                                                          .card = card_,
                                                          .vocabulary = &file_.reader()}));
     case WeightFormat::kRwkvCpp:

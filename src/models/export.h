@@ -48,6 +48,8 @@ class Export {
 
   [[nodiscard]] const Detected& model() const { return model_; }
   [[nodiscard]] const ModelCard& card() const { return card_; }
+  /// Of all layer norms: 1e-5 unless the source says otherwise.
+  [[nodiscard]] double layer_norm_eps() const { return layer_norm_eps_; }
   [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return specs_; }
   /// Of all tensors.
   [[nodiscard]] std::uint64_t bytes() const;
@@ -72,6 +74,7 @@ class Export {
   ExportOptions options_;
   Detected model_;
   ModelCard card_;
+  double layer_norm_eps_;
   std::int64_t rescale_ = 0;  ///< rescale_every_n_layers
   std::vector<NamedTensor> named_;
   std::vector<TensorSpec> specs_;  ///< one for each of these

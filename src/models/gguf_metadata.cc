@@ -39,8 +39,7 @@ constexpr std::uint32_t kQuantizationVersion = 2;
 enum TokenType : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
 
 constexpr std::uint32_t kContextLength = 1048576;  // what llama.cpp's converter states for RWKV
-constexpr float kLayerNormEps = 1e-5F;
-constexpr std::uint32_t kEndOfTurn = 261;                  // "\n\n" in the World vocabulary
+constexpr std::uint32_t kEndOfTurn = 261;          // "\n\n" in the World vocabulary
 constexpr std::string_view kWorldTemplate = "rwkv-world";  // a name that llama.cpp knows
 
 std::uint32_t u32(std::int64_t n) { return static_cast<std::uint32_t>(n); }
@@ -81,11 +80,12 @@ class Builder {
   void sizes() {
     const Dims& d = f_.dims;
     size("context_length", kContextLength);
+    size("vocab_size", d.V);  // without a vocabulary nothing else says it
     size("embedding_length", d.C);
     size("block_count", d.L);
     size("feed_forward_length", d.F);
     size("attention.head_count", 0);  // asked for, not used
-    add(architecture_ + ".attention.layer_norm_epsilon", kLayerNormEps);
+    add(architecture_ + ".attention.layer_norm_epsilon", static_cast<float>(f_.layer_norm_eps));
     size("wkv.head_size", d.N);
     if (f_.generation == "6") {
       size("rescale_every_n_layers", f_.rescale_every_n_layers);
@@ -94,7 +94,10 @@ class Builder {
     } else {
       size("attention.decay_lora_rank", d.ranks.at("w"));
       size("attention.iclr_lora_rank", d.ranks.at("a"));
-      size("attention.value_residual_mix_lora_rank", d.ranks.at("v"));
+      // A single block has no such pair: llama.cpp is given the one that stands in for it.
+      const auto v = d.ranks.find("v");
+      size("attention.value_residual_mix_lora_rank",
+           v != d.ranks.end() ? v->second : d.ranks.at("a"));
       size("attention.gate_lora_rank", d.ranks.at("g"));
     }
   }
@@ -157,7 +160,6 @@ class Builder {
   }
 
   void no_vocabulary() {
-    size("vocab_size", f_.dims.V);
     add("tokenizer.ggml.model", std::string("no_vocab"));
     chat_template("");
   }

@@ -16,6 +16,7 @@ struct GgufFacts {
   const Dims& dims;                         ///< of the model
   DType dtype = DType::kF32;                ///< of most of its weights
   std::int64_t rescale_every_n_layers = 0;  ///< RWKV-6; 0: weights are as they are
+  double layer_norm_eps = 1e-5;
   const ModelCard& card;
   /// A GGUF file whose vocabulary is taken over as it is; nullptr, or one without: the vocabulary
   /// that belongs to the size of the embedding, and none for other sizes.

@@ -20,8 +20,7 @@ OrderedJson config4(const Dims& d) {
           {"hidden_size", d.C},
           {"num_hidden_layers", d.L},
           {"attention_hidden_size", d.A},
-          {"intermediate_size", d.F},
-          {"layer_norm_epsilon", 1e-5}};
+          {"intermediate_size", d.F}};
 }
 
 OrderedJson config5(const Dims& d) {
@@ -32,8 +31,7 @@ OrderedJson config5(const Dims& d) {
           {"attention_hidden_size", d.A},
           {"intermediate_size", d.F},
           {"num_attention_heads", d.H},
-          {"head_size", d.N},
-          {"layer_norm_epsilon", 1e-5}};
+          {"head_size", d.N}};
 }
 
 OrderedJson config6(const Dims& d) {
@@ -49,8 +47,7 @@ OrderedJson config6(const Dims& d) {
           {"proj_low_rank_dim", d.ranks.at("mix")},
           {"gate_low_rank_dim", d.ranks.at("decay")},
           {"norm_first", true},
-          {"norm_bias", true},
-          {"norm_eps", 1e-5}};
+          {"norm_bias", true}};
 }
 
 OrderedJson config7(const Dims& d) {
@@ -64,14 +61,13 @@ OrderedJson config7(const Dims& d) {
           {"num_heads", d.H},
           {"decay_low_rank_dim", d.ranks.at("w")},
           {"a_low_rank_dim", d.ranks.at("a")},
-          {"v_low_rank_dim", d.ranks.at("v")},
+          {"v_low_rank_dim", d.ranks.contains("v") ? OrderedJson(d.ranks.at("v")) : OrderedJson()},
           {"gate_low_rank_dim", d.ranks.at("g")},
           {"norm_first", true},
-          {"norm_bias", true},
-          {"norm_eps", 1e-5}};
+          {"norm_bias", true}};
 }
 
-OrderedJson config_of(std::string_view generation, const Dims& d) {
+OrderedJson config_json(std::string_view generation, const Dims& d) {
   if (generation.starts_with('4')) return config4(d);
   if (generation.starts_with('5')) return config5(d);
   return generation == "6" ? config6(d) : config7(d);
@@ -83,22 +79,22 @@ HfFile json_file(std::string name, const OrderedJson& json) {
 
 }  // namespace
 
-std::vector<HfFile> hf_files(std::string_view generation, const Dims& dims, DType dtype,
-                             const ModelCard& card) {
-  OrderedJson config = config_of(generation, dims);
-  config["vocab_size"] = dims.V;
+std::vector<HfFile> hf_files(const HfFacts& f) {
+  OrderedJson config = config_json(f.generation, f.dims);
+  config[f.generation < "6" ? "layer_norm_epsilon" : "norm_eps"] = f.layer_norm_eps;
+  config["vocab_size"] = f.dims.V;
   config["bos_token_id"] = config["eos_token_id"] = 0;
   config["tie_word_embeddings"] = false;
   config["use_cache"] = true;
-  config["torch_dtype"] = torch_name(dtype);
+  config["torch_dtype"] = torch_name(f.dtype);
   // Halving activations keeps f16 in range; the epsilon of the norms is not halved with them.
-  if (generation < "6") config["rescale_every"] = dtype == DType::kF16 ? 6 : 0;
+  if (f.generation < "6") config["rescale_every"] = f.dtype == DType::kF16 ? 6 : 0;
   std::vector<HfFile> files = {
       json_file("config.json", config),
       json_file("generation_config.json", {{"bos_token_id", 0}, {"eos_token_id", 0}})};
 
   OrderedJson tokenizer = OrderedJson::object();
-  const std::string_view vocabulary = Tokenizer::default_name(dims.V);
+  const std::string_view vocabulary = Tokenizer::default_name(f.dims.V);
   if (vocabulary == "neox") {
     files.push_back({"tokenizer.json", embedded_neox_json()});
     for (const char* key : {"bos_token", "eos_token", "unk_token"})
@@ -107,8 +103,8 @@ std::vector<HfFile> hf_files(std::string_view generation, const Dims& dims, DTyp
   } else if (vocabulary == "world") {
     files.push_back({"rwkv_vocab_v20230424.txt", embedded_world_vocab()});
   }
-  const auto chat = card.find(kChatTemplate);
-  if (chat != card.end()) tokenizer[kChatTemplate] = chat->second;
+  const auto chat = f.card.find(kChatTemplate);
+  if (chat != f.card.end()) tokenizer[kChatTemplate] = chat->second;
   if (!tokenizer.empty()) files.push_back(json_file("tokenizer_config.json", tokenizer));
   return files;
 }

@@ -15,9 +15,15 @@ struct HfFile {
   std::string name, content;
 };
 
-/// config.json and generation_config.json as transformers (RWKV-4) and flash-linear-attention (6, 7) read
+/// What hf_files() makes: config.json and generation_config.json as transformers (RWKV-4) and flash-linear-attention (6, 7) read
 /// them, tokenizer_config.json, and the vocabulary if the size of the embedding tells which it is.
-std::vector<HfFile> hf_files(std::string_view generation, const Dims& dims, DType dtype,
-                             const ModelCard& card);
+struct HfFacts {
+  std::string_view generation;
+  const Dims& dims;
+  DType dtype = DType::kF32;  ///< of most weights
+  double layer_norm_eps = 1e-5;
+  const ModelCard& card;
+};
+std::vector<HfFile> hf_files(const HfFacts& facts);
 
 }  // namespace prwkv

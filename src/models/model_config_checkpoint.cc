@@ -1,5 +1,6 @@
 #include <array>
 #include <filesystem>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -19,11 +20,18 @@ double checked_eps(double eps, const std::string& where, std::string_view key) {
               {.expected = "a number between 0 and 1", .found = fmt::format("{}", eps)});
 }
 
+// The number that was meant: 1e-5 is not the same in f32 and in f64.
+double decimal(const FileValue& value) {
+  const double number = value.number().value();
+  if (value.type() != ValueType::kF32) return number;
+  return std::stod(fmt::format("{}", static_cast<float>(number)));
+}
+
 ModelConfig from_metadata(const Reader& reader) {
   ModelConfig config;
   for (const NamedValue& v : reader.values()) {
     if (v.key.ends_with(".attention.layer_norm_epsilon") && v.value.number())
-      config.layer_norm_eps = checked_eps(*v.value.number(), reader.path(), v.key);
+      config.layer_norm_eps = checked_eps(decimal(v.value), reader.path(), v.key);
     if (v.key.ends_with(".wkv.head_size")) config.head_size = v.value.integer();
   }
   return config;

@@ -721,7 +721,7 @@ class MakeRandom(CliTest):
 class Convert(CliTest):
     """prwkv convert: the same model in every file"""
 
-    TOKENS = "1,5,250,0,17,99,3,3,128"
+    TOKENS = "1,5,25,0,17,59,3,3,28"
     # Generations with an ending of their own beside .pth and .safetensors, and with Hugging Face's names.
     BIN = ["4", "5.0", "5.2", "6", "7"]
     GGUF = ["6", "7"]
@@ -751,7 +751,9 @@ class Convert(CliTest):
             copies = [self.convert(model, "m.pth"), self.convert(model, "m.pt"), self.convert(model, "m.safetensors")]
             if generation in self.HF:
                 copies += [self.convert(model, "m.safetensors", "--names", "hf"),
-                           self.convert(model, "m.pth", "--names", "hf"), self.convert(model, "hf")]
+                           self.convert(model, "m.pth", "--names", "hf")]
+                # With other than 64 channels a head the programs behind a folder of RWKV-7 have another eps.
+                copies += [self.convert(model, "hf")] if generation != "7" else []
             if generation in self.GGUF:
                 copies.append(self.convert(model, "m.gguf"))
             for copy in copies:
@@ -766,6 +768,11 @@ class Convert(CliTest):
                     self.ok("diff", model, copy, "--tolerance", "1e-5")
                     again = self.convert(copy, "again.bin")
                     self.assertEqual(again.read_bytes(), copy.read_bytes())
+
+    def test_a_folder_of_a_model_with_the_usual_heads(self) -> None:
+        model = self.folder / "heads.safetensors"
+        self.ok("make-random", "rwkv7:L2,C128,V256,N64", model, "-q")
+        self.assertEqual(self.logits(self.convert(model, "hf")), self.logits(model))
 
     def test_half_precision_is_exact_where_it_was_before(self) -> None:
         for generation in self.GGUF:
