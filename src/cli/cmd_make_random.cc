@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/help.h"
+#include "cli/model_options.h"
 #include "cli/text.h"
 #include "models/random.h"
 

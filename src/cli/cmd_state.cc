@@ -38,8 +38,6 @@ struct AverageOptions {
   bool any_weights = false, json = false;
 };
 
-std::string hex(std::uint64_t value) { return fmt::format("{:016x}", value); }
-
 void run_make(const MakeOptions& o) {
   o.model.expect_model("state make");
   const std::optional<std::string> prompt = o.prompt.read();
