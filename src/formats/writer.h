@@ -81,12 +81,12 @@ struct GgufRaw {
   std::string bytes;
 };
 /// A value that GGUF states in a type of its own.
-using GgufValue =
+using GgufContent =
     std::variant<bool, std::uint32_t, std::int32_t, float, std::string, std::vector<std::int32_t>,
                  std::vector<float>, std::vector<std::string>, GgufRaw>;
 struct GgufEntry {
   std::string key;
-  GgufValue value;
+  GgufContent value;
 };
 
 /// GGUF version 3: typed metadata, a table of tensors, then the tensors at multiples of 32 bytes.

@@ -200,6 +200,10 @@ class Stream {
       });
       if (error_) std::rethrow_exception(error_);
       put(buffer_);
+      if (from.is_dense()) {
+        source_.done_with(
+            from.dense_bytes().subspan(row_bytes(from.dtype, begin), row_bytes(from.dtype, n)));
+      }
     }
   }
 

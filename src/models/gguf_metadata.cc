@@ -57,7 +57,7 @@ class Builder {
   }
 
  private:
-  void add(std::string key, GgufValue value) {
+  void add(std::string key, GgufContent value) {
     entries_.push_back({std::move(key), std::move(value)});
   }
   void size(std::string_view key, std::int64_t n) {
