@@ -257,9 +257,9 @@ TEST_P(Sessions, AStateOfAnotherModelIsRefused) {
   foreign.feed(prompt());
   s.set_state(foreign.state(), Weights::kAny);
   EXPECT_EQ(s.state().tensors, foreign.state().tensors);
-  EXPECT_EQ(error_of([&] { s.set_state(other_size->session().state(), true); }).code(),
+  EXPECT_EQ(error_of([&] { s.set_state(other_size->session().state(), Weights::kAny); }).code(),
             Code::kMismatch);
-  EXPECT_EQ(error_of([&] { s.set_state(other_generation->session().state(), true); }).code(),
+  EXPECT_EQ(error_of([&] { s.set_state(other_generation->session().state(), Weights::kAny); }).code(),
             Code::kMismatch);
   State cut = s.state();
   cut.tensors.pop_back();
