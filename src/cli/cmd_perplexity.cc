@@ -45,10 +45,11 @@ double surprises(const std::vector<T>& logits, std::size_t V,
 
 void run_perplexity(PerplexityOptions o) {
   if (o.file.empty()) {
-    throw Error(Code::kInvalidArgument, "prwkv perplexity: a model and a text are needed",
+    throw Error(Code::kInvalidArgument, "prwkv perplexity: no model was named, or no text",
                 {.expected = "prwkv perplexity MODEL FILE",
                  .found = o.model.model.empty() ? "neither" : "only " + one_line(o.model.model),
-                 .hint = "this version comes without a default model"});
+                 .hint = "this version comes without a default model; 'prwkv make-random "
+                         "rwkv7:0.1b random.safetensors' writes one of noise"});
   }
   const std::string text = read_text(o.file);
   catch_interrupts();

@@ -81,7 +81,8 @@ int run(int argc, char** argv) {
   } catch (const ReaderGone&) {
     return kOk;  // whoever read this has seen enough
   } catch (const Error& e) {
-    if (e.code() == Code::kCancelled) return report("interrupted", kInterruptedExit);
+    if (e.code() == Code::kCancelled)
+      return report("stopped, nothing was written", kInterruptedExit);
     return report(e.what(), exit_code_of(e.code()));
   } catch (const std::bad_alloc&) {
     return report("there is not enough memory", kMemoryError);

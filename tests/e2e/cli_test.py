@@ -151,7 +151,7 @@ class Logits(CliTest):
     """prwkv logits"""
 
     def test_golden_models(self) -> None:
-        for file in sorted(GOLDEN.glob("*.json")):
+        for file in sorted(GOLDEN.glob("rwkv*.json")):
             golden = json.loads(file.read_text())
             args = ["logits", file.with_suffix(".safetensors"), "--tokens", ",".join(map(str, golden["tokens"])),
                     "--groupnorm-eps", golden["groupnorm_eps"]]
@@ -620,7 +620,7 @@ class Perplexity(CliTest):
 
     def test_refusals(self) -> None:
         (self.folder / "empty").write_bytes(b"")
-        self.refused(USAGE, "perplexity", self.make_model(), "empty")
+        self.refused(FILE, "perplexity", self.make_model(), "empty")
         self.refused(FILE, "perplexity", self.make_model(), "missing")
 
 

@@ -259,8 +259,9 @@ TEST_P(Sessions, AStateOfAnotherModelIsRefused) {
   EXPECT_EQ(s.state().tensors, foreign.state().tensors);
   EXPECT_EQ(error_of([&] { s.set_state(other_size->session().state(), Weights::kAny); }).code(),
             Code::kMismatch);
-  EXPECT_EQ(error_of([&] { s.set_state(other_generation->session().state(), Weights::kAny); }).code(),
-            Code::kMismatch);
+  EXPECT_EQ(
+      error_of([&] { s.set_state(other_generation->session().state(), Weights::kAny); }).code(),
+      Code::kMismatch);
   State cut = s.state();
   cut.tensors.pop_back();
   EXPECT_EQ(error_of([&] { s.set_state(cut); }).code(), Code::kMismatch);
