@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Peak memory and time to the first token of `prwkv generate`, as a table.
 
-    bench/memory.py files   [--shapes rwkv7:0.4b,rwkv7:1.5b] [--dtypes f32,f16,bf16]
+    bench/memory.py files   [--shapes rwkv7:0.4b,rwkv7:1.5b] [--dtypes f32,f16,bf16,q8_0,q4_k]
     bench/memory.py prompts [--short 1000] [--long 100000]
 
 `files`: peak resident memory as a multiple of the weight file (limit 1.10), and the time from start to the first token
-when the file is in the page cache. `prompts`: peak memory of a long prompt next to a short one (limit 1.05), for every
+when the file is in the page cache; block types are files in GGUF. `prompts`: peak memory of a long prompt next to a short one (limit 1.05), for every
 generation on a small random model. Peak memory is what the kernel reports for the finished process (ru_maxrss); pages of
 the mapped weight file count. Exit code 1 if a limit is broken.
 """
@@ -19,6 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PRWKV = os.environ.get("PRWKV_BIN", str(ROOT / "build/release/prwkv"))
+PLAIN = ["f32", "f16", "bf16"]
 SMALL = "L4,C256,F896,V65536"
 GENERATIONS = ["rwkv4", "rwkv4a", "rwkv5.0", "rwkv5.1", "rwkv5.2", "rwkv6", "rwkv7"]  # heads of 64 where there are heads
 
@@ -40,8 +41,14 @@ def run(arguments: list[str]) -> tuple[int, float, float]:
 
 def make(shape: str, dtype: str, folder: str) -> str:
     path = os.path.join(folder, f"{shape.replace(':', '-').replace(',', '-')}-{dtype}.safetensors")
-    subprocess.run([PRWKV, "make-random", shape, path, "--dtype", dtype], check=True, stderr=subprocess.DEVNULL)
-    return path
+    plain = dtype if dtype in PLAIN else "f16"
+    subprocess.run([PRWKV, "make-random", shape, path, "--dtype", plain], check=True, stderr=subprocess.DEVNULL)
+    if dtype in PLAIN:
+        return path
+    quantized = os.path.join(folder, "quantized.gguf")
+    subprocess.run([PRWKV, "convert", path, quantized, "--dtype", dtype], check=True, stderr=subprocess.DEVNULL)
+    os.unlink(path)
+    return quantized
 
 
 def files(shapes: list[str], dtypes: list[str], folder: str) -> bool:
@@ -82,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["files", "prompts"])
     parser.add_argument("--shapes", default="rwkv7:0.4b,rwkv7:1.5b")
-    parser.add_argument("--dtypes", default="f32,f16,bf16")
+    parser.add_argument("--dtypes", default="f32,f16,bf16,q8_0,q4_k")
     parser.add_argument("--short", type=int, default=1000)
     parser.add_argument("--long", type=int, default=100000)
     options = parser.parse_args()

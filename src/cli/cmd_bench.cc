@@ -267,9 +267,11 @@ void add_bench(CLI::App& app) {
       wrapped(fmt::format("Shapes: {}, or sizes (see prwkv make-random --help).",
                           fmt::join(model_shape_names(), " ")),
               98)));
-  auto* model = cmd->add_option("MODEL", o->model,
-                                "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
-                    ->type_name("FILE");
+  auto* model =
+      cmd->add_option(
+             "MODEL", o->model,
+             "Weight file of any RWKV generation (.pth, .safetensors, .gguf, .bin), or a folder")
+          ->type_name("FILE");
   auto* shape = cmd->add_option("--random-weights", o->random_weights,
                                 "A model of this shape with random weights, e.g. rwkv7:0.4b")
                     ->type_name("SHAPE")

@@ -63,6 +63,23 @@ void expect_other_file(const Reader& in, const std::string& out) {
   }
 }
 
+/// A reader of the folder would take other weights in it for the model, or not know which to take.
+void expect_no_other_weights(const std::string& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const std::string extension = entry.path().extension().string();
+    const bool is_weights = name.ends_with(".index.json") || extension == ".safetensors" ||
+                            extension == ".bin" || extension == ".pth" || extension == ".pt" ||
+                            extension == ".gguf";
+    if (!is_weights || name == "model.safetensors") continue;
+    throw Error(Code::kFile, folder + ": holds weights already",
+                {.expected = "a new folder, or one with a model.safetensors alone",
+                 .found = one_line(name),
+                 .hint = "give another folder, or remove that file"});
+  }
+}
+
 void make_folder(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -87,7 +104,10 @@ void run_convert(const ConvertOptions& o) {
   const Checkpoint in(o.in);
   expect_other_file(in.reader(), target.weights);
   const Export plan(in, target.options);
-  if (!target.folder.empty()) make_folder(target.folder);
+  if (!target.folder.empty()) {
+    expect_no_other_weights(target.folder);
+    make_folder(target.folder);
+  }
   expect_writable(target.weights);
   expect_room(target.weights, plan.bytes());
   catch_interrupts();

@@ -101,7 +101,10 @@ void run_generate(const GenerateOptions& o) {
   const std::shared_ptr<Engine> engine = o.model.open("generate");
   const Tokenizer& tokenizer = engine->tokenizer();
   Session session = engine->session();
-  session.set_sampler(Sampler({.seed = o.seed.value_or(o.temperature == 0.0 ? 0 : random_seed())}));
+  SamplingOptions sampling_of_model = session.sampler().options();
+  const bool greedy = o.temperature.value_or(sampling_of_model.temperature) == 0;
+  sampling_of_model.seed = o.seed.value_or(greedy ? 0 : random_seed());
+  session.set_sampler(Sampler(sampling_of_model));
   if (!o.state_in.empty()) session.load(o.state_in, o.any_weights ? Weights::kAny : Weights::kSame);
   set_sampling(session, o);
 
@@ -181,6 +184,8 @@ void add_generate(CLI::App& app) {
       "model's state,\n"
       "its last logits, an unfinished character, the sampling options and the place in the random "
       "sequence.\n"
+      "Defaults of sampling come from a generation_config.json beside the weights, if there is "
+      "one.\n"
       "Sampling options given with --state-in replace the saved ones; the same seed goes on with "
       "its\n"
       "sequence, another one begins anew. Ctrl-C stops cleanly: statistics, --state-out, exit code "

@@ -35,7 +35,8 @@ void ModelOptions::expect_model(const std::string& command) const {
   if (!model.empty()) return;
   throw Error(
       Code::kInvalidArgument, fmt::format("prwkv {}: no model was named", command),
-      {.expected = fmt::format("prwkv {} MODEL, a weight file (.pth, .safetensors, .bin)", command),
+      {.expected = fmt::format(
+           "prwkv {} MODEL, a weight file (.pth, .safetensors, .gguf, .bin), or a folder", command),
        .hint =
            "this version comes without a default model; "
            "'prwkv make-random rwkv7:0.1b random.safetensors --dtype f16' writes one of noise"});
@@ -57,7 +58,9 @@ std::vector<std::string> matrix_type_names() {
 
 void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab) {
   command
-      .add_option("MODEL", o.model, "Weight file of any RWKV generation (.pth, .safetensors, .bin)")
+      .add_option(
+          "MODEL", o.model,
+          "Weight file of any RWKV generation (.pth, .safetensors, .gguf, .bin), or a folder")
       ->type_name("FILE");
   const std::string group = "Model";
   command.add_option("--backend", o.backend, "cpu: threads and SIMD; ref: the slow specification")

@@ -86,6 +86,7 @@ class Differ {
     for (const auto& [name, source] : b_.sources()) names.insert(name);
     for (const std::string_view name : names) total_ += values_to_compare(name);
     std::vector<TensorDifference> all;
+    all.reserve(names.size());
     for (const std::string_view name : names) all.push_back(compare(name));
     return all;
   }

@@ -57,7 +57,8 @@ const Policy& policy_of(WeightFormat format) {
        "GGUF",
        {".gguf"},
        {"6", "7"},
-       &GgufWriter::stores,
+       // What the format has a number for and llama.cpp computes with.
+       [](DType dtype) { return GgufWriter::stores(dtype) && dtype != DType::kF64; },
        true,
        false,
        "f32, f16, bf16 or a block type",
@@ -300,7 +301,10 @@ DType Export::type_of(const NamedTensor& t) const {
   const DType wanted = *options_.dtype;
   if (!is_block(wanted)) return wanted;
   if (policy.ends_are_plain && t.param.layer < 0) return kept == DType::kF32 ? kept : DType::kF16;
-  return quant::fitting(wanted, t.shape.back());
+  const DType fitting = quant::fitting(wanted, t.shape.back());
+  // rwkv.cpp knows no IQ4_NL; Q4_0 has its size.
+  const bool unknown = fitting != wanted && !policy.stores(fitting);
+  return unknown && fitting == DType::kIQ4_NL ? DType::kQ4_0 : fitting;
 }
 
 void Export::expect_storable(const NamedTensor& t, DType dtype) const {

@@ -1,5 +1,5 @@
-/// The few facts about a model that its tensors do not show, as config.json beside the weights or the
-/// metadata of GGUF state them. Sizes are never taken from there: published files have many wrong ones.
+/// The few facts about a model that its tensors do not show, as config.json and generation_config.json
+/// beside the weights or the metadata of GGUF state them. Sizes are never taken from there: published files have many wrong ones.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,18 @@ namespace prwkv {
 
 class Reader;
 
+/// How text is to be drawn, where generation_config.json says so.
+struct SamplingDefaults {
+  std::optional<double> temperature, top_p;  ///< 0 if do_sample is false; in [0, 1]
+  std::optional<int> top_k;                  ///< 0: off
+};
+
 struct ModelConfig {
   std::optional<double> layer_norm_eps;  ///< layer_norm_epsilon, norm_eps
   std::optional<double>
       head_size_divisor;  ///< GroupNorm divides by it first: eps = 1e-5 · its square
   std::optional<std::int64_t> head_size;  ///< for files whose r_k is flat: head_size, head_dim
+  SamplingDefaults sampling;
 };
 
 /// What the model must have for a config.json beside it to be its own.
@@ -22,9 +29,11 @@ struct ConfigOwner {
   std::int64_t layers = 0, channels = 0;
 };
 
-/// From the metadata of the file, else from config.json in its folder. A config.json that names other
-/// sizes than `owner` belongs to another model in the same folder and is not used; without one, all
-/// facts are empty. Throws Error{kFile | kFormat} for one that cannot be read.
+/// From the metadata of the file, else from config.json in its folder; sampling from
+/// generation_config.json there. A config.json that names other sizes than `owner` belongs to another
+/// model in the same folder, and neither file is used; without them, all facts are empty. Special ids
+/// are left to the tokenizer: published files have wrong ones. Throws Error{kFile | kFormat} for a file
+/// that cannot be read, or a value that cannot be.
 ModelConfig config_of(const Reader& reader, const ConfigOwner& owner);
 
 }  // namespace prwkv

@@ -55,19 +55,24 @@ bool is_of(const ConfigOwner& owner, const Json& json) {
          agrees({"hidden_size", "n_embd"}, owner.channels);
 }
 
-ModelConfig from_json(const std::string& path, const ConfigOwner& owner) {
-  const MappedFile file(path);
+/// The JSON of a small file that describes a model; null if there is no such file.
+Json description(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return nullptr;
+  const MappedFile file(path.string());
   constexpr std::size_t kMostBytes = std::size_t{1} << 20;
   if (file.bytes().size() > kMostBytes) {
-    throw Error(Code::kFormat, path + ": is too large to describe a model",
+    throw Error(Code::kFormat, path.string() + ": is too large to describe a model",
                 {.expected = fmt::format("at most {} bytes", kMostBytes),
                  .found = fmt::format("{}", file.bytes().size()),
-                 .hint = "no config.json is needed: it may be removed"});
+                 .hint = "it is not needed: it may be removed"});
   }
-  const Json json =
-      parse_json({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path);
+  return parse_json({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
+                    path.string());
+}
+
+ModelConfig from_json(const Json& json, const std::string& path) {
   ModelConfig config;
-  if (!json.is_object() || !is_of(owner, json)) return config;
   if (const auto eps = number(json, {"layer_norm_epsilon", "norm_eps"}))
     config.layer_norm_eps = checked_eps(*eps, path, "layer_norm_epsilon or norm_eps");
   if (const auto divisor = number(json, {"head_size_divisor"})) {
@@ -79,14 +84,46 @@ ModelConfig from_json(const std::string& path, const ConfigOwner& owner) {
   return config;
 }
 
+/// The number under a key, which must lie between two.
+std::optional<double> number_between(const Json& json, const char* key, double least, double most,
+                                     const std::string& path) {
+  const auto value = number(json, {key});
+  if (!value || (*value >= least && *value <= most)) return value;
+  throw Error(Code::kFormat, fmt::format("{}: '{}' is out of range", path, key),
+              {.expected = fmt::format("a number from {} to {}", least, most),
+               .found = fmt::format("{}", *value)});
+}
+
+SamplingDefaults sampling_from_json(const Json& json, const std::string& path) {
+  SamplingDefaults sampling;
+  if (!json.is_object()) return sampling;
+  constexpr double kHottest = 1e3, kMostCandidates = 1e9;
+  sampling.temperature = number_between(json, "temperature", 0, kHottest, path);
+  sampling.top_p = number_between(json, "top_p", 0, 1, path);
+  if (const auto k = number_between(json, "top_k", 0, kMostCandidates, path))
+    sampling.top_k = static_cast<int>(*k);
+  const auto sample = json.find("do_sample");
+  if (sample != json.end() && *sample == false) sampling.temperature = 0;
+  return sampling;
+}
+
 }  // namespace
 
 ModelConfig config_of(const Reader& reader, const ConfigOwner& owner) {
-  if (!reader.values().empty()) return from_metadata(reader);
-  const std::string path =
-      (std::filesystem::path(reader.path()).parent_path() / "config.json").string();
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) ? from_json(path, owner) : ModelConfig{};
+  const std::filesystem::path folder = std::filesystem::path(reader.path()).parent_path();
+  const std::filesystem::path path = folder / "config.json",
+                              generation_path = folder / "generation_config.json";
+  const bool has_metadata = !reader.values().empty();
+  const Json json = description(path);
+  const bool is_of_another = json.is_object() && !is_of(owner, json);
+  ModelConfig config;
+  if (has_metadata)
+    config = from_metadata(reader);
+  else if (json.is_object() && !is_of_another)
+    config = from_json(json, path.string());
+  if (!is_of_another)
+    config.sampling = sampling_from_json(description(generation_path), generation_path.string());
+  return config;
 }
 
 }  // namespace prwkv

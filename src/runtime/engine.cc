@@ -148,9 +148,20 @@ void Engine::observe(Observer observer) {
     observer_.reset();
 }
 
+SamplingOptions Engine::default_sampling() const {
+  SamplingOptions options;
+  if (model_.file == nullptr) return options;
+  const SamplingDefaults& said = model_.file->config().sampling;
+  options.temperature = said.temperature.value_or(options.temperature);
+  options.top_p = said.top_p.value_or(options.top_p);
+  options.top_k = said.top_k.value_or(options.top_k);
+  return options;
+}
+
 Session Engine::session() {
   Session s(shared_from_this(), take_slot());
   clear_slot(s.slot_);
+  s.set_sampler(Sampler(default_sampling()));
   return s;
 }
 

@@ -68,6 +68,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  /// How new sessions draw tokens: as a generation_config.json beside the weights says, else as
+  /// SamplingOptions has it.
+  [[nodiscard]] SamplingOptions default_sampling() const;
   /// A new sequence with the empty state. Sessions keep their engine alive.
   [[nodiscard]] Session session();
   /// Runs several sequences in one packed pass (pieces of chunk_rows in all). Sessions must be

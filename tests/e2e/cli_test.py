@@ -769,6 +769,22 @@ class Convert(CliTest):
                     again = self.convert(copy, "again.bin")
                     self.assertEqual(again.read_bytes(), copy.read_bytes())
 
+    def test_a_folder_with_other_weights_is_left_alone(self) -> None:
+        model = GOLDEN / "rwkv7.safetensors"
+        for name in ["model.safetensors.index.json", "pytorch_model.bin", "other.safetensors"]:
+            folder = Path(tempfile.mkdtemp(dir=self.folder))
+            (folder / name).write_bytes(b"{}")
+            self.assertIn(name, self.refused(FILE, "convert", model, f"{folder}/"))
+            self.assertEqual([path.name for path in folder.iterdir()], [name])
+
+    def test_blocks_that_do_not_fit_have_a_stand_in_in_every_format(self) -> None:
+        model = self.folder / "odd.safetensors"
+        self.ok("make-random", "rwkv6:L1,C256,F96,V256,N32", model, "-q")
+        for name, stand_in in [("m.gguf", "iq4_nl"), ("m.bin", "q4_0")]:
+            types = self.json("inspect", self.convert(model, name, "--dtype", "q2_k"))["dtypes"]
+            self.assertIn("q2_k", types)
+            self.assertIn(stand_in, types)
+
     def test_a_folder_of_a_model_with_the_usual_heads(self) -> None:
         model = self.folder / "heads.safetensors"
         self.ok("make-random", "rwkv7:L2,C128,V256,N64", model, "-q")

@@ -203,6 +203,27 @@ TEST_F(Config, ThatCannotBeUsedIsAnError) {
                 "  expected  a number between 0 and 1\n  found     -1");
 }
 
+TEST_F(Config, OfGenerationIsHowTextIsDrawn) {
+  std::ofstream(folder_ / "generation_config.json")
+      << R"({"temperature": 0.5, "top_p": 0.25, "top_k": 7,
+      "do_sample": true, "eos_token_id": 2, "max_new_tokens": 9})";
+  const SamplingOptions s = Engine::open(model_, {})->session().sampler().options();
+  EXPECT_EQ(s.temperature, 0.5);
+  EXPECT_EQ(s.top_p, 0.25);
+  EXPECT_EQ(s.top_k, 7);
+  std::ofstream(folder_ / "generation_config.json") << R"({"do_sample": false})";
+  const SamplingOptions greedy = Engine::open(model_, {})->session().sampler().options();
+  EXPECT_EQ(greedy.temperature, 0);
+  EXPECT_EQ(greedy.top_p, SamplingOptions{}.top_p);
+  std::ofstream(folder_ / "generation_config.json") << R"({"top_p": 2})";
+  EXPECT_EQ(error_of([&] { (void)load(); }),
+            (folder_ / "generation_config.json") +
+                ": 'top_p' is out of range\n  expected  a number from 0 to 1\n  found     2");
+  // One that stands beside another model's config.json is as little ours as that.
+  config(R"({"hidden_size": 64})");
+  EXPECT_EQ(Engine::open(model_, {})->session().sampler().options().top_p, SamplingOptions{}.top_p);
+}
+
 // ---- vocabularies
 
 /// `text` as GGUF files escape tokens: as Python prints bytes.
