@@ -36,6 +36,9 @@ endfunction()
 # prwkv_test(NAME SOURCES... [LINK targets...] [LABELS labels...]): a GoogleTest program whose cases ctest lists one by
 # one. Tests find the repository at PRWKV_SOURCE_DIR and the optional reference material at $PRWKV_SHARED. Labels:
 # `threads` for what ThreadSanitizer should see, `slow` for what sanitizers should skip.
+if(PRWKV_TESTS)
+  add_custom_target(thread_tests)  # those with the label `threads`, all that the preset tsan needs
+endif()
 function(prwkv_test name)
   if(NOT PRWKV_TESTS)
     return()
@@ -43,6 +46,9 @@ function(prwkv_test name)
   cmake_parse_arguments(arg "" "" "LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gtest GTest::gmock GTest::gtest_main prwkv_flags)
+  if("threads" IN_LIST arg_LABELS)
+    add_dependencies(thread_tests ${name})
+  endif()
   # GoogleTest's macros expand to what clang-tidy forbids.
   set_target_properties(${name} PROPERTIES CXX_CLANG_TIDY "")
   target_compile_definitions(${name} PRIVATE PRWKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
