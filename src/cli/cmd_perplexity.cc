@@ -43,7 +43,7 @@ double surprises(const std::vector<T>& logits, std::size_t V,
   return sum;
 }
 
-void run_perplexity(PerplexityOptions o) {
+void run_perplexity(const PerplexityOptions& o) {
   if (o.file.empty()) {
     throw Error(Code::kInvalidArgument, "prwkv perplexity: no model was named, or no text",
                 {.expected = "prwkv perplexity MODEL FILE",
