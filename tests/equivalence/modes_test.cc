@@ -63,7 +63,11 @@ TEST_P(Modes, EveryCutGivesTheSameBits) {
 
 // Enough rows for every tile and block of a product; the engine's own pieces are of 512.
 TEST_P(Modes, FiveHundredRowsAtOnceAreFiveHundredSteps) {
-  if (!std::get<2>(GetParam()).starts_with("cpu")) GTEST_SKIP() << "slow, and all rows are alike";
+  if (!std::get<2>(GetParam()).starts_with("cpu") || dtype() != DType::kF16)
+    GTEST_SKIP() << "slow, and shown by another weight type or backend";
+#ifdef PRWKV_DCHECKS
+  GTEST_SKIP() << "slow in a debug build";
+#endif
   const auto e = engine({.chunk_rows = 513});
   const Tokens tokens = some_tokens(513, e->info().dims.V, 5);
   EXPECT_EQ(difference(run_step_by_step(*e, tokens), run_whole(*e, tokens)), "");
