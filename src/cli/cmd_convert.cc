@@ -8,7 +8,9 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/help.h"
+#include "cli/model_options.h"
 #include "cli/text.h"
+#include "formats/sharded.h"
 #include "models/export.h"
 #include "models/hf_files.h"
 
@@ -68,11 +70,8 @@ void expect_no_other_weights(const std::string& folder) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    const std::string extension = entry.path().extension().string();
-    const bool is_weights = name.ends_with(".index.json") || extension == ".safetensors" ||
-                            extension == ".bin" || extension == ".pth" || extension == ".pt" ||
-                            extension == ".gguf";
-    if (!is_weights || name == "model.safetensors") continue;
+    if (!has_weight_extension(name) && !name.ends_with(".index.json")) continue;
+    if (name == "model.safetensors") continue;
     throw Error(Code::kFile, folder + ": holds weights already",
                 {.expected = "a new folder, or one with a model.safetensors alone",
                  .found = one_line(name),
@@ -162,8 +161,7 @@ void add_convert(CLI::App& app) {
   cmd->add_option("IN", o->in, "Weight file or folder")->required()->type_name("IN");
   cmd->add_option("OUT", o->out, "File or folder to write")->required()->type_name("OUT");
   cmd->add_option("--dtype", o->dtype, "Type of the weights")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k",
-                             "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs"}))
+      ->check(CLI::IsMember(matrix_type_names()))
       ->type_name("TYPE");
   cmd->add_option("--names", o->names, "Names of the tensors in .safetensors and .pth")
       ->check(CLI::IsMember({"blinkdl", "hf"}))

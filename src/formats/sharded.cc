@@ -186,8 +186,7 @@ constexpr const char* kUsualNames[] = {"model.safetensors.index.json", "model.sa
                                        "pytorch_model.bin.index.json", "pytorch_model.bin"};
 
 bool is_weight_file(std::string_view name) {
-  return std::any_of(std::begin(kExtensions), std::end(kExtensions),
-                     [&](std::string_view e) { return name.ends_with(e); }) &&
+  return has_weight_extension(name) &&
          std::none_of(std::begin(kOtherFiles), std::end(kOtherFiles),
                       [&](std::string_view other) { return name.starts_with(other); });
 }
@@ -210,6 +209,11 @@ std::vector<std::string> names_in(const std::string& folder) {
 
 std::unique_ptr<Reader> open_sharded(const MappedFile& index) {
   return std::make_unique<Sharded>(index);
+}
+
+bool has_weight_extension(std::string_view name) {
+  return std::any_of(std::begin(kExtensions), std::end(kExtensions),
+                     [&](std::string_view e) { return name.ends_with(e); });
 }
 
 std::string weight_file_in(const std::string& folder) {

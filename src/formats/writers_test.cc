@@ -57,6 +57,17 @@ std::pair<std::vector<std::string>, Bytes> read_all(const Reader& reader) {
   return all;
 }
 
+/// The tensors that were declared, in their order, with the bytes that were written.
+void expect_holds(const Reader& reader, const std::vector<TensorSpec>& specs, const Bytes& data) {
+  const auto [tensors, bytes] = read_all(reader);
+  ASSERT_EQ(tensors.size(), specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    EXPECT_EQ(tensors[i], fmt::format("{} {} {}", specs[i].name, name_of(specs[i].dtype),
+                                      specs[i].shape_str()));
+  }
+  EXPECT_EQ(bytes, data);
+}
+
 const std::vector<DType> kPlainTypes = {DType::kF64, DType::kF32, DType::kF16, DType::kBF16,
                                         DType::kI64, DType::kI32, DType::kI16, DType::kI8,
                                         DType::kU8,  DType::kBool};
@@ -87,13 +98,7 @@ TEST(PthWriter, RoundTripsEveryTypeAndRank) {
   const Bytes data = write_all<PthWriter>(folder / "m.pth", specs);
   const auto reader = open_weights(folder / "m.pth");
   EXPECT_EQ(reader->format(), "pth");
-  const auto [tensors, bytes] = read_all(*reader);
-  ASSERT_EQ(tensors.size(), specs.size());
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    EXPECT_EQ(tensors[i], fmt::format("{} {} {}", specs[i].name, name_of(specs[i].dtype),
-                                      specs[i].shape_str()));
-  }
-  EXPECT_EQ(bytes, data);
+  expect_holds(*reader, specs, data);
 }
 
 TEST(PthWriter, AlignsEveryMemberAndSumsItUp) {
@@ -247,13 +252,7 @@ TEST(GgufWriter, RoundTripsEveryTypeAndValue) {
   const Bytes data = write_all<GgufWriter>(folder / "m.gguf", specs, metadata);
   const auto reader = open_weights(folder / "m.gguf");
   EXPECT_EQ(reader->format(), "gguf");
-  const auto [tensors, bytes] = read_all(*reader);
-  ASSERT_EQ(tensors.size(), specs.size());
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    EXPECT_EQ(tensors[i], fmt::format("{} {} {}", specs[i].name, name_of(specs[i].dtype),
-                                      specs[i].shape_str()));
-  }
-  EXPECT_EQ(bytes, data);
+  expect_holds(*reader, specs, data);
   EXPECT_EQ(reader->value("n")->integer(), 7);
   EXPECT_THAT(reader->value("list")->texts().value(), ElementsAre("x", ""));
   EXPECT_THAT(reader->value("floats")->numbers().value(), ElementsAre(0.5, -1));

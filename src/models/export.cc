@@ -15,7 +15,6 @@
 #include "base/thread_pool.h"
 #include "formats/writer.h"
 #include "models/gguf_metadata.h"
-#include "models/model_config.h"
 #include "quant/blocks.h"
 
 namespace prwkv {
@@ -243,8 +242,7 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
     : file_(file), options_(options), model_(detect(file)) {
   const std::unique_ptr<Model> model = model_of(file, model_);
   card_ = model_card(file.reader());
-  layer_norm_eps_ = config_of(file.reader(), {.layers = model_.dims.L, .channels = model_.dims.C})
-                        .layer_norm_eps.value_or(1e-5);
+  layer_norm_eps_ = file.config().layer_norm_eps.value_or(1e-5);
   // A file that is divided stays so: its blocks then keep their bytes.
   const FileValue* const every = file.reader().value("rwkv6.rescale_every_n_layers");
   if (options.format == WeightFormat::kGguf && every != nullptr)
@@ -252,7 +250,7 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
   named_ = named_tensors(naming_for(file, model_, options), *model,
                          [&](std::string_view name) { return file.find(name); },
                          {.rescale_every_n_layers = rescale_});
-  add_unlisted();
+  add_unlisted(*model);
   for (const NamedTensor& t : named_) {
     specs_.push_back({t.name, type_of(t), t.shape});
     expect_storable(t, specs_.back().dtype);
@@ -263,10 +261,9 @@ Export::~Export() = default;
 
 // BlinkDL's files may hold more than the model has: block 0 of RWKV-7 comes with three tensors that
 // nothing reads. BlinkDL's names have a place for them, the others do not.
-void Export::add_unlisted() {
+void Export::add_unlisted(Model& model) {
   std::set<std::string> listed;
-  for_each_param(*model_.generation->make(model_.dims),
-                 [&](const Param& p, const Tensor&) { listed.insert(p.name); });
+  for_each_param(model, [&](const Param& p, const Tensor&) { listed.insert(p.name); });
   const bool kept =
       (options_.format == WeightFormat::kSafetensors || options_.format == WeightFormat::kPth) &&
       options_.names == ExportNames::kBlinkdl;

@@ -67,7 +67,7 @@ class Export {
   [[nodiscard]] DType type_of(const NamedTensor& tensor) const;
   [[nodiscard]] DType kept_type_of(const NamedTensor& tensor) const;
   void expect_storable(const NamedTensor& tensor, DType dtype) const;
-  void add_unlisted();
+  void add_unlisted(Model& model);
   [[nodiscard]] std::unique_ptr<Writer> open(const std::string& path) const;
 
   const Checkpoint& file_;

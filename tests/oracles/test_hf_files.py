@@ -14,7 +14,7 @@ pytest.importorskip("safetensors", reason="needs the Python package safetensors"
 
 from conftest import Prwkv
 from oracle_models import Model, assert_close, forward, make_weights, random_tokens, save
-from test_rwkv4_transformers import hf_name
+from test_rwkv4_transformers import rwkv_for_causal_lm
 
 RWKV4 = Model("hf4", "4", seed=44, L=3, C=64, F=192, V=101)
 # Six and seven with heads of 16 channels.
@@ -22,24 +22,6 @@ RWKV6 = Model("fla6", "6", seed=66, L=3, C=64, F=96, V=89, H=4, ranks=(8, 12))
 RWKV7 = Model("fla7", "7", seed=77, L=3, C=64, F=128, V=83, H=4, ranks=(8, 12, 4, 20))
 
 # ---- transformers
-
-
-def rwkv_for_causal_lm(m: Model, layer_norm_epsilon: float) -> torch.nn.Module:
-    """The model of transformers with random weights; x/2 is not neutral to eps, so no rescaling."""
-    config = transformers.RwkvConfig(
-        vocab_size=m.V,
-        hidden_size=m.C,
-        num_hidden_layers=m.L,
-        attention_hidden_size=m.att,
-        intermediate_size=m.F,
-        layer_norm_epsilon=layer_norm_epsilon,
-        rescale_every=0,
-        use_cache=False,
-    )
-    model = transformers.RwkvForCausalLM(config).eval()
-    weights = make_weights(m)
-    model.load_state_dict({hf_name(name): torch.from_numpy(w) for name, w in weights.items()})
-    return model
 
 
 def save_safetensors(model: torch.nn.Module, folder: Path) -> None:
@@ -83,7 +65,7 @@ def test_transformers_folder(
     prwkv: Prwkv, tmp_path: Path, save_as: Callable[[torch.nn.Module, Path], None], eps: float
 ) -> None:
     """A folder of transformers gives its logits."""
-    model = rwkv_for_causal_lm(RWKV4, eps)
+    model = rwkv_for_causal_lm(RWKV4, make_weights(RWKV4), eps)
     save_as(model, tmp_path)
     tokens = random_tokens(RWKV4.V, 40, seed=4)
     with torch.no_grad():

@@ -50,19 +50,26 @@ def hf_name(name: str) -> str:
     return "rwkv." + name
 
 
-def transformers_logits(m: Model, weights: dict[str, np.ndarray], tokens: list[int]) -> np.ndarray:
-    """Logits of all positions; rescale_every=0 because x/2 is not neutral to the LayerNorm eps."""
+def rwkv_for_causal_lm(m: Model, weights: dict[str, np.ndarray], layer_norm_epsilon: float = 1e-5) -> torch.nn.Module:
+    """The model of transformers; rescale_every=0 because x/2 is not neutral to the LayerNorm eps."""
     config = transformers.RwkvConfig(
         vocab_size=m.V,
         hidden_size=m.C,
         num_hidden_layers=m.L,
         attention_hidden_size=m.att,
         intermediate_size=m.F,
+        layer_norm_epsilon=layer_norm_epsilon,
         rescale_every=0,
         use_cache=False,
     )
     model = transformers.RwkvForCausalLM(config).eval()
     model.load_state_dict({hf_name(name): torch.from_numpy(w) for name, w in weights.items()})
+    return model
+
+
+def transformers_logits(m: Model, weights: dict[str, np.ndarray], tokens: list[int]) -> np.ndarray:
+    """Logits of all positions."""
+    model = rwkv_for_causal_lm(m, weights)
     with torch.no_grad():
         return model(torch.tensor([tokens])).logits[0].double().numpy()
 
