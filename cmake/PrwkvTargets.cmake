@@ -55,6 +55,8 @@ function(prwkv_test name)
   # Case by case a failure is easier to find and cases run side by side; but under a sanitizer the start of a process costs
   # more than most cases do.
   if(PRWKV_SANITIZE)
+    # Optimizing the checks that sanitizers add takes longer than running them; the library is optimized all the same.
+    target_compile_options(${name} PRIVATE -O0)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 3000 LABELS "${arg_LABELS}")
   else()

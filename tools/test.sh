@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 
 tools/install_packages.sh test
 jobs=$(nproc)
+# Whole layers in one compilation: half the time of a build from nothing. The fuzz build below takes files one by one, so
+# that each is seen to include what it uses.
+unity=-DCMAKE_UNITY_BUILD=ON
 step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
 
 step "formatting"
@@ -18,7 +21,7 @@ step "golden vectors equal their script"
 /usr/bin/python3 tests/golden/make_golden.py --check
 
 step "release build and tests"
-cmake --preset release -DPRWKV_TESTS=ON -DPRWKV_BENCH=ON >/dev/null
+cmake --preset release $unity -DPRWKV_TESTS=ON -DPRWKV_BENCH=ON >/dev/null
 cmake --build --preset release
 if [ "${1:-all}" = quick ]; then
   ctest --preset release -j "$jobs"
@@ -27,12 +30,12 @@ fi
 
 # clang-tidy reads the files that this build compiles anyway; alone it is the preset `tidy`.
 step "static analysis; address and undefined-behaviour sanitizers"
-cmake --preset asan -DPRWKV_TIDY=ON -DPRWKV_BENCH=OFF >/dev/null
+cmake --preset asan $unity -DPRWKV_TIDY=ON -DPRWKV_BENCH=OFF >/dev/null
 cmake --build --preset asan
 ctest --preset asan -j "$jobs" -LE slow
 
 step "thread sanitizer"
-cmake --preset tsan -DPRWKV_BENCH=OFF >/dev/null
+cmake --preset tsan $unity -DPRWKV_BENCH=OFF >/dev/null
 cmake --build --preset tsan --target thread_tests
 ctest --preset tsan -j 1 -L threads
 

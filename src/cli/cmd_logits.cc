@@ -20,7 +20,7 @@ struct LogitsOptions {
 };
 
 /// Tokens of one call: the logits of so many rows are in memory at a time.
-constexpr std::size_t kRows = 128;
+constexpr std::size_t kRowsAtOnce = 128;
 
 /// Calls f(index of the token, its logits) after each token, or after the last one.
 template <class F>
@@ -28,7 +28,7 @@ void for_each_row(Engine& engine, const std::vector<std::int32_t>& tokens, const
                   const F& f) {
   Session session = engine.session();
   const auto V = static_cast<std::size_t>(engine.info().dims.V);
-  const std::size_t step = o.mode == "rnn" ? 1 : o.all ? kRows : tokens.size();
+  const std::size_t step = o.mode == "rnn" ? 1 : o.all ? kRowsAtOnce : tokens.size();
   for (std::size_t begin = 0; begin < tokens.size(); begin += step) {
     const std::size_t n = std::min(step, tokens.size() - begin);
     const bool last = begin + n == tokens.size();

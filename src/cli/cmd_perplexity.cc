@@ -21,7 +21,7 @@ struct PerplexityOptions {
 
 /// Tokens of one call: the logits of so many rows are in memory at a time, whatever the text's
 /// length.
-constexpr std::size_t kRows = 128;
+constexpr std::size_t kRowsPerCall = 128;
 
 /// −ln softmax(z)[target]
 template <class T>
@@ -70,7 +70,7 @@ void run_perplexity(const PerplexityOptions& o) {
   double nll = 0;
   std::size_t done = 0;
   while (done < total && !interrupted()) {
-    const std::size_t n = std::min(kRows, total - done);
+    const std::size_t n = std::min(kRowsPerCall, total - done);
     Work work{
         .session = &session, .tokens = std::span(tokens).subspan(done, n), .want = Logits::kAll};
     engine->run(std::span(&work, 1));

@@ -10,7 +10,6 @@ namespace prwkv::testing {
 namespace {
 
 /// A pickle that is `opcodes` between PROTO and STOP.
-Bytes pth_ops(std::string_view opcodes) { return pth(PickleWriter().op(opcodes).finish()); }
 Bytes pth_global(std::string_view module, std::string_view name) {
   return pth(PickleWriter().global(module, name).text("id").op("\x85R").finish());
 }

@@ -60,7 +60,7 @@ constexpr TensorType kTensorTypes[] = {
     {38, "IQ4_NL_8_8"},
     {39, "MXFP4"},
 };
-constexpr std::uint32_t kOldestVersion = 2, kNewestVersion = 3, kMaxDimensions = 4;
+constexpr std::uint32_t kOldestGguf = 2, kNewestGguf = 3, kMaxGgufDimensions = 4;
 constexpr std::uint64_t kDefaultAlignment = 32;
 
 class Gguf final : public Reader {
@@ -96,17 +96,16 @@ class Gguf final : public Reader {
 };
 
 void Gguf::check_version(std::uint32_t version) const {
-  if (version >= kOldestVersion && version <= kNewestVersion) return;
+  if (version >= kOldestGguf && version <= kNewestGguf) return;
   const std::uint32_t swapped = __builtin_bswap32(version);
-  if (swapped >= 1 && swapped <= kNewestVersion) {
+  if (swapped >= 1 && swapped <= kNewestGguf) {
     throw Error(Code::kUnsupported, path() + ": is a big-endian GGUF file",
                 {.hint = "convert the original model on a little-endian machine"});
   }
-  throw Error(
-      Code::kUnsupported, fmt::format("{}: is a GGUF file of version {}", path(), version),
-      {.expected = fmt::format("version {} or {}", kOldestVersion, kNewestVersion),
-       .hint = version < kOldestVersion ? "convert the original model with a current program"
-                                        : "is the file damaged?"});
+  throw Error(Code::kUnsupported, fmt::format("{}: is a GGUF file of version {}", path(), version),
+              {.expected = fmt::format("version {} or {}", kOldestGguf, kNewestGguf),
+               .hint = version < kOldestGguf ? "convert the original model with a current program"
+                                             : "is the file damaged?"});
 }
 
 // Counts are loop bounds only; the limits keep the loops short.
@@ -169,11 +168,11 @@ PlacedTensor Gguf::read_tensor(ByteCursor& in, std::uint64_t index) const {
   PlacedTensor t;
   t.name = in.take_text(name_length);
   const auto rank = in.read<std::uint32_t>();
-  if (rank > kMaxDimensions) {
+  if (rank > kMaxGgufDimensions) {
     throw Error(
         Code::kFormat,
         fmt::format("{}: tensor {} has too many dimensions", path(), in_quotes(t.name)),
-        {.expected = fmt::format("at most {}", kMaxDimensions), .found = std::to_string(rank)});
+        {.expected = fmt::format("at most {}", kMaxGgufDimensions), .found = std::to_string(rank)});
   }
   for (std::uint32_t i = 0; i < rank; ++i) t.shape.push_back(in.read<std::int64_t>());
   std::reverse(t.shape.begin(), t.shape.end());

@@ -25,7 +25,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
-constexpr std::uint64_t kHuge = std::uint64_t{1} << 63;
+constexpr std::uint64_t kHalfOfAll = std::uint64_t{1} << 63;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitized = true;
@@ -35,7 +35,6 @@ constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(th
 constexpr bool kSanitized = false;
 #endif
 
-Bytes pth_ops(std::string_view opcodes) { return pth(PickleWriter().op(opcodes).finish()); }
 /// `first`, and `count` times `c`.
 std::string then_many(std::string first, std::size_t count, char c) {
   first.append(count, c);
@@ -60,8 +59,8 @@ struct Bomb {
 std::ostream& operator<<(std::ostream& out, const Bomb& b) { return out << b.name; }
 
 const Bomb kBombs[] = {
-    {"safetensors_header_of_2_63_bytes", [] { return ByteWriter{}.u64(kHuge).text("{}").bytes; },
-     "the header is impossibly long"},
+    {"safetensors_header_of_2_63_bytes",
+     [] { return ByteWriter{}.u64(kHalfOfAll).text("{}").bytes; }, "the header is impossibly long"},
     {"safetensors_header_of_100_MiB", [] { return ByteWriter{}.u64(100 * kMiB).text("{}").bytes; },
      "the header is cut off"},
     {"safetensors_size_of_2_62",
@@ -87,11 +86,11 @@ const Bomb kBombs[] = {
      "the header is cut off"},
     {"gguf_array_of_10_9_arrays", [] { return gguf_value(gguf_array("k", 9, 1000000000, {})); },
      "the header is cut off"},
-    {"gguf_array_of_2_63_texts", [] { return gguf_value(gguf_array("k", 8, kHuge, {})); },
+    {"gguf_array_of_2_63_texts", [] { return gguf_value(gguf_array("k", 8, kHalfOfAll, {})); },
      "the header is cut off"},
     {"gguf_text_of_2_63_bytes",
      [] {
-       return gguf_value({"k", 8, ByteWriter{}.u64(kHuge).bytes});
+       return gguf_value({"k", 8, ByteWriter{}.u64(kHalfOfAll).bytes});
      },
      "the header is cut off"},
     {"gguf_a_million_arrays_deep",
@@ -108,7 +107,8 @@ const Bomb kBombs[] = {
      },
      "the header is cut off"},
     {"gguf_tensor_of_2_62_bytes",
-     [] { return build_gguf({.tensors = {{.dims = {kHuge / 2}, .type = 24}}}); }, "is incomplete"},
+     [] { return build_gguf({.tensors = {{.dims = {kHalfOfAll / 2}, .type = 24}}}); },
+     "is incomplete"},
     {"gguf_alignment_of_2_31",
      [] { return gguf_value(gguf_u32("general.alignment", std::uint32_t{1} << 31)); },
      "is incomplete"},
@@ -127,16 +127,16 @@ const Bomb kBombs[] = {
      [] {
        Bytes file = valid_zip64_pth();
        const std::size_t sizes = position_of(file, kEntry) + 46 + 10 + 4;
-       overwrite(file, sizes, kHuge);
-       overwrite(file, sizes + 8, kHuge);
+       overwrite(file, sizes, kHalfOfAll);
+       overwrite(file, sizes + 8, kHalfOfAll);
        return file;
      },
      "lies outside the archive"},
     {"zip_of_2_60_members",
      [] {
        Bytes file = valid_zip64_pth();
-       overwrite(file, position_of(file, kEnd64) + 24, kHuge / 8);
-       overwrite(file, position_of(file, kEnd64) + 32, kHuge / 8);
+       overwrite(file, position_of(file, kEnd64) + 24, kHalfOfAll / 8);
+       overwrite(file, position_of(file, kEnd64) + 32, kHalfOfAll / 8);
        return file;
      },
      "too many members"},

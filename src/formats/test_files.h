@@ -330,6 +330,8 @@ inline std::vector<NamedStorage> two_storages() {
   return {{"0", counting_bytes(24)}, {"1", counting_bytes(4)}};
 }
 inline Bytes pth(const Bytes& pickle) { return build_pth(pickle, two_storages()); }
+/// A pickle of these opcodes and STOP.
+inline Bytes pth_ops(std::string_view opcodes) { return pth(PickleWriter().op(opcodes).finish()); }
 inline Bytes valid_pth() { return pth(valid_pickle()); }
 inline Bytes valid_zip64_pth() {
   return build_pth(valid_pickle(), two_storages(), ZipKind::kZip64);

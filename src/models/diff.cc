@@ -11,7 +11,7 @@
 namespace prwkv {
 namespace {
 
-constexpr std::int64_t kPiece = std::int64_t{1} << 20;  // values
+constexpr std::int64_t kComparedPiece = std::int64_t{1} << 20;  // values
 
 /// "blocks.2.x" before "blocks.10.x".
 struct NumbersBySize {
@@ -139,8 +139,8 @@ class Differ {
     Comparison<T> comparison(d);
     const std::int64_t all = a.numel();
     std::vector<T> x, y;
-    for (std::int64_t begin = 0; begin < all; begin += kPiece) {
-      const std::int64_t n = std::min(kPiece, all - begin);
+    for (std::int64_t begin = 0; begin < all; begin += kComparedPiece) {
+      const std::int64_t n = std::min(kComparedPiece, all - begin);
       x.resize(static_cast<std::size_t>(n)), y.resize(static_cast<std::size_t>(n));
       in_a.read(begin, std::span(x));
       in_b.read(begin, std::span(y));

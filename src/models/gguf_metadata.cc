@@ -35,9 +35,6 @@ constexpr std::array<std::pair<DType, std::uint32_t>, 15> kFileTypes = {{
 }};
 constexpr std::uint32_t kQuantizationVersion = 2;
 
-/// llama.cpp's `tokenizer.ggml.token_type`.
-enum TokenType : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
-
 constexpr std::uint32_t kContextLength = 1048576;  // what llama.cpp's converter states for RWKV
 constexpr std::uint32_t kEndOfTurn = 261;          // "\n\n" in the World vocabulary
 constexpr std::string_view kWorldTemplate = "rwkv-world";  // a name that llama.cpp knows

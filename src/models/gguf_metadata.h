@@ -23,6 +23,9 @@ struct GgufFacts {
   const Reader* vocabulary = nullptr;
 };
 
+/// llama.cpp's `tokenizer.ggml.token_type`: those that stand for text are normal or user-defined.
+enum GgufToken : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
+
 /// "rwkv7"; empty for generations that llama.cpp does not know.
 std::string gguf_architecture(std::string_view generation);
 

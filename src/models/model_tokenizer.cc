@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/quote.h"
+#include "models/gguf_metadata.h"
 #include "tokenizer/world_trie.h"
 
 namespace prwkv {
@@ -30,9 +31,6 @@ std::shared_ptr<const Tokenizer> recognized(std::shared_ptr<const Tokenizer> rea
   }
   return world;
 }
-
-// GGUF's types of tokens that stand for text; others mark the end, pad, or are unused.
-constexpr std::int64_t kNormal = 1, kUserDefined = 4;
 
 std::shared_ptr<const Tokenizer> in_file(const Checkpoint& file) {
   const Reader& reader = file.reader();

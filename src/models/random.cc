@@ -294,7 +294,7 @@ class Weights {
   std::map<std::pair<double, DType>, std::vector<std::byte>> scaled_;  // by spread and type
 };
 
-constexpr std::size_t kPiece = std::size_t{1} << 20U;  // bytes made at a time
+constexpr std::size_t kRandomPiece = std::size_t{1} << 20U;  // bytes made at a time
 
 /// Gives each parameter memory on the backend and fills it.
 class RandomBinder final : public ParamVisitor {
@@ -311,7 +311,8 @@ class RandomBinder final : public ParamVisitor {
     if (p.stored == Stored::kTransposed) return make_transposed(p, law, t);
     const std::int64_t rows = p.shape[0];
     const auto row = static_cast<std::int64_t>(row_bytes(dtype, p.shape[1]));
-    const std::int64_t step = std::max<std::int64_t>(1, static_cast<std::int64_t>(kPiece) / row);
+    const std::int64_t step =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(kRandomPiece) / row);
     for (std::int64_t r = 0; r < rows; r += step) {
       const std::int64_t n = std::min(step, rows - r);
       bytes_.resize(static_cast<std::size_t>(n * row));
@@ -446,9 +447,9 @@ void write_random_model(const ModelShape& shape, DType dtype, const std::string&
   for (const Param& p : params) {
     const Law law = law_of(p, shape.dims);
     const auto elements = static_cast<std::uint64_t>(p.shape.numel());
-    for (std::uint64_t begin = 0; begin < elements; begin += kPiece / size) {
+    for (std::uint64_t begin = 0; begin < elements; begin += kRandomPiece / size) {
       piece.resize(
-          static_cast<std::size_t>(std::min<std::uint64_t>(kPiece / size, elements - begin)) *
+          static_cast<std::size_t>(std::min<std::uint64_t>(kRandomPiece / size, elements - begin)) *
           size);
       weights.fill(p, law, dtype, begin, piece);
       out.write(piece);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "support/debug_build.h"
 #include "support/op_case.h"
 
 namespace prwkv::test {
@@ -35,7 +36,7 @@ std::vector<std::string> row_ops();
 std::vector<OpCase> op_cases(const std::string& op);
 
 /// Cases of kManyRows rows in one sequence, for comparison with the same rows in other calls.
-inline constexpr std::int64_t kManyRows = 512;
+inline constexpr std::int64_t kManyRows = kDebugBuild ? 40 : 512;
 std::vector<OpCase> many_row_cases(const std::string& op);
 
 }  // namespace prwkv::test
