@@ -39,6 +39,7 @@ Target target_of(const ConvertOptions& o) {
     t.folder = o.out;
     t.weights = (fs::path(o.out) / "model.safetensors").string();
     t.options.names = ExportNames::kHuggingFace;
+    t.options.in_hf_folder = true;
   } else {
     const auto format = weight_format_of(o.out);
     if (!format) {
@@ -86,12 +87,7 @@ void make_folder(const std::string& folder) {
 }
 
 void write_hf_files(const Export& plan, const std::string& folder) {
-  const HfFacts facts{.generation = plan.model().generation->name,
-                      .dims = plan.model().dims,
-                      .dtype = plan.main_dtype(),
-                      .layer_norm_eps = plan.layer_norm_eps(),
-                      .card = plan.card()};
-  for (const HfFile& file : hf_files(facts)) {
+  for (const HfFile& file : plan.hf_files()) {
     AtomicFile out((fs::path(folder) / file.name).string());
     out.write(file.content);
     out.commit();
@@ -127,7 +123,8 @@ void run_convert(const ConvertOptions& o) {
                 {"dtype", name_of(plan.main_dtype())},
                 {"tensors", plan.tensors().size()},
                 {"bytes", plan.bytes()},
-                {"left_out", plan.left_out()}});
+                {"left_out", plan.left_out()},
+                {"not_carried", plan.not_carried()}});
   } else if (!o.progress.quiet) {
     note(fmt::format("{}: RWKV-{} as {}, {} tensors, mostly {}, {}, {:.1f} s", target.weights,
                      plan.model().generation->name, name_of(target.options.format),
@@ -135,6 +132,8 @@ void run_convert(const ConvertOptions& o) {
                      bytes(static_cast<double>(plan.bytes())), clock.seconds()));
     if (!plan.left_out().empty())
       note(fmt::format("left out, since nothing reads it: {}", fmt::join(plan.left_out(), ", ")));
+    for (const std::string& fact : plan.not_carried())
+      note(fmt::format("not carried over, since {} has no place for it: {}", target.weights, fact));
   }
 }
 
@@ -150,14 +149,11 @@ void add_convert(CLI::App& app) {
       "  .gguf                     RWKV-6 and 7, for llama.cpp, with the vocabulary\n"
       "  .bin                      rwkv.cpp: 4, 5.0, 5.2, 6 and 7\n"
       "  FOLDER/                   Hugging Face: model.safetensors, config.json, vocabulary\n"
-      "Without --dtype each matrix keeps its type; GGUF and .bin have vectors and low-rank parts "
-      "in\n"
-      "f32 in any case. Block types (q4_0 and so on) are for GGUF and .bin; rows that a type does "
-      "not\n"
-      "fit get a smaller block or f16. Licence, author and chat template are carried over where "
-      "the\n"
-      "format has a place for them. JSON: path, format, generation, dtype, tensors, bytes, "
-      "left_out.");
+      "Without --dtype each matrix keeps its type; GGUF and .bin have vectors and low-rank\n"
+      "parts in f32 in any case. Block types (q4_0 and so on) are for GGUF and .bin; rows that\n"
+      "a type does not fit get a smaller block or f16. Licence, author, chat template and the\n"
+      "model's own vocabulary are carried over; what a format has no place for is said.\n"
+      "JSON: path, format, generation, dtype, tensors, bytes, left_out, not_carried.");
   cmd->add_option("IN", o->in, "Weight file or folder")->required()->type_name("IN");
   cmd->add_option("OUT", o->out, "File or folder to write")->required()->type_name("OUT");
   cmd->add_option("--dtype", o->dtype, "Type of the weights")

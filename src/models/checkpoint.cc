@@ -32,9 +32,11 @@ const Naming& naming_in(const Reader& reader) {
 }  // namespace
 
 Checkpoint::Checkpoint(const std::string& path)
-    : reader_(open_weights(path)), naming_(&naming_in(*reader_)) {
+    : reader_(open_weights(path)),
+      naming_(&naming_in(*reader_)),
+      rescale_every_(rescale_every(*reader_)) {
   const RuleIndex rules(*naming_, RuleIndex::From::kStored);
-  const std::int64_t every = rescale_every(*reader_);
+  const std::int64_t every = rescale_every_;
   for (const StoredTensor& t : reader_->tensors()) {
     const std::string_view name = unwrapped(t.name);
     const Source stored = Source::of(t.name, t.dtype, t.bytes, t.shape);

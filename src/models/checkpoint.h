@@ -24,6 +24,9 @@ class Checkpoint {
   /// What the file, or config.json beside it, says that tensors do not show.
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] const std::string& path() const { return reader_->path(); }
+  /// RWKV-6 in GGUF: after so many layers activations are halved, and weights are stored to match;
+  /// 0: they are not.
+  [[nodiscard]] std::int64_t rescale_every_n_layers() const { return rescale_every_; }
   /// The tensor in BlinkDL's layout; nullptr if there is none.
   [[nodiscard]] const Source* find(std::string_view blinkdl_name) const;
   /// All of them, by their BlinkDL names.
@@ -46,7 +49,7 @@ class Checkpoint {
   const Naming* naming_;
   ModelConfig config_;
   std::map<std::string, Source, std::less<>> sources_;
-  std::int64_t layers_ = 0;
+  std::int64_t layers_ = 0, rescale_every_ = 0;
 };
 
 }  // namespace prwkv

@@ -117,30 +117,33 @@ constexpr std::size_t kCopiedBytes = std::size_t{4} << 20;  // written from the 
 /// Whether the stored bytes are what the new file wants, in one run.
 bool is_copied(const Source& s, DType to) { return s.dtype == to && s.is_raw() && s.is_dense(); }
 
-/// Values that became infinite on the way, or that no block can hold.
-void expect_finite(const std::string& path, const TensorSpec& t, const float* values,
-                   std::int64_t n, float largest) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (std::abs(values[i]) <= largest) continue;
-    const bool finite = std::isfinite(values[i]);
+/// Values that would become infinite on the way, or that no block can hold.
+template <class T>
+void expect_finite(const std::string& source, const TensorSpec& t, const std::vector<T>& values,
+                   double largest) {
+  for (const T value : values) {
+    if (std::abs(value) <= largest) continue;
+    const bool finite = std::isfinite(value);
     if (finite || is_block(t.dtype)) {
       throw Error(Code::kUnsupported,
-                  fmt::format("{}: tensor '{}' has values that {} cannot hold", path, t.name,
+                  fmt::format("{}: tensor '{}' has values that {} cannot hold", source, t.name,
                               name_of(t.dtype)),
                   {.expected = finite ? fmt::format("at most {}", largest) : "finite numbers",
-                   .found = fmt::format("{}", values[i]),
-                   .hint = finite ? "give --dtype bf16 or f32" : "is the file damaged?"});
+                   .found = fmt::format("{}", value),
+                   .hint = finite ? "give --dtype f32, or bf16" : "is the file damaged?"});
     }
   }
 }
 
-float largest_of(DType dtype) {
-  constexpr float kLargestF16 = 65504;
-  return dtype == DType::kF16 || is_block(dtype) ? kLargestF16 : std::numeric_limits<float>::max();
+/// Block types have scales in f16.
+double largest_of(DType dtype) {
+  constexpr double kLargestF16 = 65504, kLargestBF16 = 0x1.FEp127;
+  if (dtype == DType::kBF16) return kLargestBF16;
+  return dtype == DType::kF32 ? std::numeric_limits<float>::max() : kLargestF16;
 }
 
 /// Elements [first, first + n) of a view in another type.
-void convert(const std::string& path, const TensorSpec& t, const Source& from, std::int64_t first,
+void convert(const std::string& source, const TensorSpec& t, const Source& from, std::int64_t first,
              std::int64_t n, std::byte* to) {
   SourceReader reader(from);
   if (from.dtype == t.dtype && from.is_raw() && !is_block(t.dtype))
@@ -151,9 +154,14 @@ void convert(const std::string& path, const TensorSpec& t, const Source& from, s
     std::memcpy(to, values.data(), values.size() * sizeof(double));
     return;
   }
+  if (from.dtype == DType::kF64) {
+    std::vector<double> values(static_cast<std::size_t>(n));
+    SourceReader(from).read(first, values);
+    expect_finite(source, t, values, largest_of(t.dtype));
+  }
   std::vector<float> values(static_cast<std::size_t>(n));
   reader.read(first, values);
-  if (t.dtype != DType::kF32) expect_finite(path, t, values.data(), n, largest_of(t.dtype));
+  if (t.dtype != DType::kF32) expect_finite(source, t, values, largest_of(t.dtype));
   quant::quantize(t.dtype, values.data(), n, to);
 }
 
@@ -191,7 +199,7 @@ class Stream {
       buffer_.resize(row_bytes(t.dtype, n));
       pool_.parallel_for(n, kPieceElements, [&](std::int64_t first, std::int64_t last) {
         try {
-          convert(path_, t, from, begin + first, last - first,
+          convert(source_.path(), t, from, begin + first, last - first,
                   buffer_.data() + row_bytes(t.dtype, first));
         } catch (...) {
           const std::lock_guard lock(mutex_);
@@ -242,11 +250,10 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
     : file_(file), options_(options), model_(detect(file)) {
   const std::unique_ptr<Model> model = model_of(file, model_);
   card_ = model_card(file.reader());
-  layer_norm_eps_ = file.config().layer_norm_eps.value_or(1e-5);
+  vocabulary_ = vocabulary_file_of(file, model_.dims.V);
+  eps_ = norm_eps_of(file, model_);
   // A file that is divided stays so: its blocks then keep their bytes.
-  const FileValue* const every = file.reader().value("rwkv6.rescale_every_n_layers");
-  if (options.format == WeightFormat::kGguf && every != nullptr)
-    rescale_ = every->integer().value_or(0);
+  if (options.format == WeightFormat::kGguf) rescale_ = file.rescale_every_n_layers();
   named_ = named_tensors(naming_for(file, model_, options), *model,
                          [&](std::string_view name) { return file.find(name); },
                          {.rescale_every_n_layers = rescale_});
@@ -255,6 +262,8 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
     specs_.push_back({t.name, type_of(t), t.shape});
     expect_storable(t, specs_.back().dtype);
   }
+  check_eps();
+  note_what_is_lost();
 }
 
 Export::~Export() = default;
@@ -277,6 +286,74 @@ void Export::add_unlisted(Model& model) {
                       .shape = source.shape(),
                       .parts = {source},
                       .param = {.name = name, .shape = {}, .layer = -1}});
+  }
+}
+
+HfFacts Export::hf_facts() const {
+  return {.generation = model_.generation->name,
+          .dims = model_.dims,
+          .dtype = main_dtype(),
+          .eps = eps_,
+          .card = card_,
+          .vocabulary = vocabulary_ ? &*vocabulary_ : nullptr};
+}
+
+std::vector<HfFile> Export::hf_files() const { return prwkv::hf_files(hf_facts()); }
+
+// A constant that the new file cannot state would be another one when it is read.
+void Export::check_eps() {
+  NormEps stated;
+  const bool is_gguf = options_.format == WeightFormat::kGguf;
+  if (is_gguf || options_.in_hf_folder) stated.layer_norm = eps_.layer_norm;
+  // transformers' RWKV-4 gives its last norm 1e-5 in any case; the others have one constant for all.
+  if (stated.layer_norm == eps_.layer_norm && (is_gguf || model_.generation->name >= "6"))
+    stated.ln_out = stated.layer_norm;
+  if (options_.format == WeightFormat::kSafetensors && !options_.in_hf_folder) stated = eps_;
+  const auto expect = [&](std::string_view norms, double can, double is) {
+    if (can == is) return;
+    throw Error(
+        Code::kUnsupported,
+        fmt::format("{}: {} have an eps that the new file cannot state", file_.path(), norms),
+        {.expected = fmt::format("{}", can),
+         .found = fmt::format("{}", is),
+         .hint = "write .safetensors, which can"});
+  };
+  expect("the layer norms", stated.layer_norm, eps_.layer_norm);
+  expect("the values of ln_out", stated.ln_out, eps_.ln_out);
+
+  if (model_.generation->name < "5") return;
+  const std::string needs = fmt::format("the eps of ln_x, {}", eps_.group_norm);
+  if (is_gguf && eps_.group_norm != kBlinkdlEps.group_norm)
+    not_carried_.push_back(needs + ", to llama.cpp, which does not read it");
+  if (options_.in_hf_folder && model_.generation->name >= "6") {
+    const double fla = fla_group_norm_eps(hf_facts());
+    if (fla != eps_.group_norm)
+      not_carried_.push_back(fmt::format("{}, to programs that compute with {}", needs, fla));
+  }
+  const bool says_nothing =
+      options_.format == WeightFormat::kPth || options_.format == WeightFormat::kRwkvCpp;
+  if (says_nothing && eps_.group_norm != kBlinkdlEps.group_norm)
+    not_carried_.push_back(fmt::format("{}: run with --groupnorm-eps {}", needs, eps_.group_norm));
+}
+
+void Export::note_what_is_lost() {
+  const bool is_gguf = options_.format == WeightFormat::kGguf;
+  const bool has_metadata = is_gguf || options_.format == WeightFormat::kSafetensors;
+  for (const auto& [key, value] : card_) {
+    if (!has_metadata || (is_gguf && key != kChatTemplate && !is_gguf_key(key)))
+      not_carried_.push_back(key);
+  }
+  if (is_gguf) return;  // another GGUF file's metadata are taken over whole
+  const bool is_usual = !vocabulary_ || vocabulary_->name == Tokenizer::default_name(model_.dims.V);
+  if (!options_.in_hf_folder && !is_usual)
+    not_carried_.push_back(fmt::format("the vocabulary ({})", vocabulary_->name));
+  for (const NamedValue& v : file_.reader().values()) {
+    // Sizes show in the tensors; the card and the vocabulary have been seen to.
+    const bool is_scalar = v.value.type() != ValueType::kArray;
+    if (v.key.starts_with("rwkv") || v.key.starts_with("tokenizer.") || v.key.starts_with("split."))
+      continue;
+    if (v.key.starts_with("general.") && is_scalar) continue;
+    not_carried_.emplace_back(v.key);
   }
 }
 
@@ -333,18 +410,25 @@ std::unique_ptr<Writer> Export::open(const std::string& path) const {
     case WeightFormat::kSafetensors: {
       ModelCard metadata = card_;
       metadata["format"] = "pt";  // transformers asks for it
+      if (!options_.in_hf_folder && eps_ != kBlinkdlEps) {
+        metadata[kLayerNormKey] = fmt::format("{}", eps_.layer_norm);
+        metadata[kLnOutKey] = fmt::format("{}", eps_.ln_out);
+        metadata[kGroupNormKey] = fmt::format("{}", eps_.group_norm);
+      }
       return std::make_unique<SafetensorsWriter>(path, specs_, metadata);
     }
     case WeightFormat::kPth: return std::make_unique<PthWriter>(path, specs_);
     case WeightFormat::kGguf:
-      return std::make_unique<GgufWriter>(path, specs_,
-                                          gguf_metadata({.generation = model_.generation->name,
-                                                         .dims = d,
-                                                         .dtype = main_dtype(),
-                                                         .rescale_every_n_layers = rescale_,
-                                                         .layer_norm_eps = layer_norm_eps_,
-                                                         .card = card_,
-                                                         .vocabulary = &file_.reader()}));
+      return std::make_unique<GgufWriter>(
+          path, specs_,
+          gguf_metadata({.generation = model_.generation->name,
+                         .dims = d,
+                         .dtype = main_dtype(),
+                         .rescale_every_n_layers = rescale_,
+                         .eps = eps_,
+                         .card = card_,
+                         .vocabulary = vocabulary_ ? &*vocabulary_ : nullptr,
+                         .source = file_.reader()}));
     case WeightFormat::kRwkvCpp:
       return std::make_unique<RwkvCppWriter>(
           path, specs_,

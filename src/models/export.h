@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "models/checkpoint.h"
+#include "models/hf_files.h"
 #include "models/loader.h"
 #include "models/model_card.h"
+#include "models/model_tokenizer.h"
 
 namespace prwkv {
 
@@ -33,6 +35,8 @@ struct ExportOptions {
   /// low-rank parts) is f32 in any case, what a block type does not fit gets quant::fitting's, and
   /// rwkv.cpp's files have embedding and head in no block type.
   std::optional<DType> dtype;
+  /// The file is the model.safetensors of a Hugging Face folder; hf_files() makes its other files.
+  bool in_hf_folder = false;
 };
 
 /// Called with the bytes done, of all; false stops.
@@ -41,15 +45,16 @@ using ExportProgress = std::function<bool(std::uint64_t done, std::uint64_t tota
 /// A file to be written: every name, shape and type of it is known, no value has been read.
 class Export {
  public:
-  /// `file` must outlive the plan. Throws Error{kUnsupported} for what the format cannot hold, and
+  /// `file` must outlive the plan. Throws Error{kUnsupported} for what the format cannot hold, norms
+  /// with another eps than it can state among it, and
   /// Error{kFormat} for a file that is incomplete or no RWKV.
   Export(const Checkpoint& file, const ExportOptions& options);
   ~Export();
 
   [[nodiscard]] const Detected& model() const { return model_; }
   [[nodiscard]] const ModelCard& card() const { return card_; }
-  /// Of all layer norms: 1e-5 unless the source says otherwise.
-  [[nodiscard]] double layer_norm_eps() const { return layer_norm_eps_; }
+  /// What stands beside the weights in a Hugging Face folder.
+  [[nodiscard]] std::vector<HfFile> hf_files() const;
   [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return specs_; }
   /// Of all tensors.
   [[nodiscard]] std::uint64_t bytes() const;
@@ -57,6 +62,8 @@ class Export {
   [[nodiscard]] DType main_dtype() const;
   /// BlinkDL names of what the source has and the new file has no place for.
   [[nodiscard]] const std::vector<std::string>& left_out() const { return left_out_; }
+  /// What else the source says and the new file has no place for, in words.
+  [[nodiscard]] const std::vector<std::string>& not_carried() const { return not_carried_; }
 
   /// Streams the values. Memory: some megabytes, and pages of the source that are given back as soon
   /// as they are done. Throws Error{kFile}; Error{kUnsupported} naming a tensor with values that its
@@ -68,17 +75,21 @@ class Export {
   [[nodiscard]] DType kept_type_of(const NamedTensor& tensor) const;
   void expect_storable(const NamedTensor& tensor, DType dtype) const;
   void add_unlisted(Model& model);
+  void check_eps();
+  void note_what_is_lost();
+  [[nodiscard]] HfFacts hf_facts() const;
   [[nodiscard]] std::unique_ptr<Writer> open(const std::string& path) const;
 
   const Checkpoint& file_;
   ExportOptions options_;
   Detected model_;
   ModelCard card_;
-  double layer_norm_eps_;
+  std::optional<VocabularyFile> vocabulary_;
+  NormEps eps_;
   std::int64_t rescale_ = 0;  ///< rescale_every_n_layers
   std::vector<NamedTensor> named_;
   std::vector<TensorSpec> specs_;  ///< one for each of these
-  std::vector<std::string> left_out_;
+  std::vector<std::string> left_out_, not_carried_;
 };
 
 }  // namespace prwkv

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/json.h"
 #include "formats/untrusted.h"
-#include "tokenizer/embedded.h"
-#include "tokenizer/tokenizer.h"
+#include "tokenizer/world_trie.h"
 
 namespace prwkv {
 namespace {
@@ -36,7 +38,7 @@ constexpr std::array<std::pair<DType, std::uint32_t>, 15> kFileTypes = {{
 constexpr std::uint32_t kQuantizationVersion = 2;
 
 constexpr std::uint32_t kContextLength = 1048576;  // what llama.cpp's converter states for RWKV
-constexpr std::uint32_t kEndOfTurn = 261;          // "\n\n" in the World vocabulary
+constexpr std::string_view kEndOfTurn = "\n\n";    // in World's kind of vocabulary
 constexpr std::string_view kWorldTemplate = "rwkv-world";  // a name that llama.cpp knows
 
 std::uint32_t u32(std::int64_t n) { return static_cast<std::uint32_t>(n); }
@@ -50,6 +52,7 @@ class Builder {
     general();
     sizes();
     vocabulary();
+    take_over();
     return std::move(entries_);
   }
 
@@ -65,8 +68,9 @@ class Builder {
     add("general.architecture", architecture_);
     add("general.type", std::string("model"));
     for (const auto& [key, value] : f_.card) {
-      if (key == kChatTemplate || key == "type" || !is_printable_ascii(key)) continue;
-      add("general." + key, value);
+      const std::string general = "general." + key;
+      if (key == kChatTemplate || key == "type" || !is_gguf_key(key)) continue;
+      if (f_.source.value(general) == nullptr) add(general, value);
     }
     for (const auto& [dtype, number] : kFileTypes) {
       if (dtype == f_.dtype) add("general.file_type", number);
@@ -82,7 +86,10 @@ class Builder {
     size("block_count", d.L);
     size("feed_forward_length", d.F);
     size("attention.head_count", 0);  // asked for, not used
-    add(architecture_ + ".attention.layer_norm_epsilon", static_cast<float>(f_.layer_norm_eps));
+    add(architecture_ + ".attention.layer_norm_epsilon", static_cast<float>(f_.eps.layer_norm));
+    if (f_.eps.group_norm != kBlinkdlEps.group_norm) {
+      add(architecture_ + ".attention.group_norm_epsilon", static_cast<float>(f_.eps.group_norm));
+    }
     size("wkv.head_size", d.N);
     if (f_.generation == "6") {
       size("rescale_every_n_layers", f_.rescale_every_n_layers);
@@ -100,50 +107,40 @@ class Builder {
   }
 
   void vocabulary() {
-    const std::string_view kind = Tokenizer::default_name(f_.dims.V);
-    if (copy_vocabulary()) return;
-    if (kind == "world")
-      world();
-    else if (kind == "neox")
-      neox();
-    else
-      no_vocabulary();
-  }
-
-  // Values go from file to file as they are, whatever their types.
-  bool copy_vocabulary() {
-    if (f_.vocabulary == nullptr) return false;
-    const auto size_before = entries_.size();
-    for (const NamedValue& v : f_.vocabulary->values()) {
-      if (!v.key.starts_with("tokenizer.")) continue;
-      add(std::string(v.key), GgufRaw{v.value.type(), std::string(as_text(v.value.bytes()))});
+    if (f_.source.value("tokenizer.ggml.model") != nullptr) return;  // taken over as it is
+    if (f_.vocabulary == nullptr) {
+      add("tokenizer.ggml.model", std::string("no_vocab"));
+      chat_template("");
+    } else if (f_.vocabulary->is_bpe()) {
+      bpe(parse_json(f_.vocabulary->content, f_.vocabulary->file_name));
+    } else {
+      trie(*make_world_trie(f_.vocabulary->content, f_.vocabulary->file_name, ""));
     }
-    return entries_.size() > size_before;
   }
 
-  void world() {
-    const std::shared_ptr<const Tokenizer> tokenizer = world_tokenizer();
+  void trie(const Tokenizer& tokenizer) {
+    std::optional<std::uint32_t> end_of_turn;
     tokens("rwkv", [&](std::int32_t id, std::string& text, std::int32_t& type) {
-      if (id == tokenizer->end_of_text()) {
+      const std::string_view token = tokenizer.token_bytes(id);
+      if (!token.empty())
+        text = gguf_escaped(token), type = kNormal;
+      else if (id == tokenizer.end_of_text())
         text = "<s>", type = kControl;
-      } else if (!tokenizer->is_special(id)) {
-        text = gguf_escaped(tokenizer->token_bytes(id)), type = kNormal;
-      }
+      if (token == kEndOfTurn) end_of_turn = u32(id);
     });
-    add("tokenizer.ggml.eot_token_id", kEndOfTurn);
-    chat_template(kWorldTemplate);
+    if (end_of_turn) add("tokenizer.ggml.eot_token_id", *end_of_turn);
+    chat_template(f_.vocabulary->name == "world" ? kWorldTemplate : "");
   }
 
-  // tokenizer.json has its tokens in the alphabet that GGUF wants, and the merges as it wants them.
-  void neox() {
-    const Json json = parse_json(embedded_neox_json(), "the GPT-NeoX vocabulary");
+  // tokenizer.json has its tokens in the alphabet that GGUF wants.
+  void bpe(const Json& json) {
     std::vector<std::pair<std::string, std::int32_t>> known(static_cast<std::size_t>(f_.dims.V));
     const auto know = [&](std::size_t id, const std::string& text, std::int32_t type) {
       if (id < known.size()) known[id] = {text, type};
     };
     for (const auto& [text, id] : json.at("model").at("vocab").items())
       know(id.get<std::size_t>(), text, kNormal);
-    for (const Json& t : json.at("added_tokens")) {
+    for (const Json& t : json.value("added_tokens", Json::array())) {
       know(t.at("id").get<std::size_t>(), t.at("content").get<std::string>(),
            t.at("special").get<bool>() ? kControl : kUserDefined);
     }
@@ -152,12 +149,11 @@ class Builder {
       if (const auto& token = known[static_cast<std::size_t>(id)]; token.second != 0)
         std::tie(text, type) = token;
     });
-    add("tokenizer.ggml.merges", json.at("model").at("merges").get<std::vector<std::string>>());
-    chat_template("");
-  }
-
-  void no_vocabulary() {
-    add("tokenizer.ggml.model", std::string("no_vocab"));
+    std::vector<std::string> merges;
+    for (const Json& m : json.at("model").at("merges"))
+      merges.push_back(m.is_string() ? m.get<std::string>()
+                                     : m[0].get<std::string>() + " " + m[1].get<std::string>());
+    add("tokenizer.ggml.merges", std::move(merges));
     chat_template("");
   }
 
@@ -178,6 +174,18 @@ class Builder {
       add(fmt::format("tokenizer.ggml.{}_token_id", key), std::uint32_t{0});
   }
 
+  // Values go from file to file as they are, whatever their types.
+  void take_over() {
+    std::set<std::string, std::less<>> stated = {"general.alignment"};
+    for (const GgufEntry& e : entries_) stated.insert(e.key);
+    for (const NamedValue& v : f_.source.values()) {
+      if (stated.contains(v.key) || v.key.starts_with("split.")) continue;
+      // The new file may be without the blocks that these two are about.
+      if (v.key == "general.file_type" || v.key == "general.quantization_version") continue;
+      add(std::string(v.key), GgufRaw{v.value.type(), std::string(as_text(v.value.bytes()))});
+    }
+  }
+
   void chat_template(std::string_view otherwise) {
     const auto known = f_.card.find(kChatTemplate);
     const std::string_view text = known != f_.card.end() ? known->second : otherwise;
@@ -193,6 +201,12 @@ class Builder {
 
 std::string gguf_architecture(std::string_view generation) {
   return generation == "6" || generation == "7" ? "rwkv" + std::string(generation) : "";
+}
+
+bool is_gguf_key(std::string_view key) {
+  return !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+  });
 }
 
 std::vector<GgufEntry> gguf_metadata(const GgufFacts& facts) { return Builder(facts).build(); }

@@ -8,6 +8,8 @@
 #include "formats/writer.h"
 #include "models/model.h"
 #include "models/model_card.h"
+#include "models/model_config.h"
+#include "models/model_tokenizer.h"
 
 namespace prwkv {
 
@@ -16,11 +18,12 @@ struct GgufFacts {
   const Dims& dims;                         ///< of the model
   DType dtype = DType::kF32;                ///< of most of its weights
   std::int64_t rescale_every_n_layers = 0;  ///< RWKV-6; 0: weights are as they are
-  double layer_norm_eps = 1e-5;
+  NormEps eps;
   const ModelCard& card;
-  /// A GGUF file whose vocabulary is taken over as it is; nullptr, or one without: the vocabulary
-  /// that belongs to the size of the embedding, and none for other sizes.
-  const Reader* vocabulary = nullptr;
+  const VocabularyFile* vocabulary = nullptr;  ///< null: there is none
+  /// The file that the weights come from: if it is GGUF, all that it says and the new file does not say
+  /// of itself is taken over as it is, the vocabulary too.
+  const Reader& source;
 };
 
 /// llama.cpp's `tokenizer.ggml.token_type`: those that stand for text are normal or user-defined.
@@ -28,6 +31,9 @@ enum GgufToken : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUn
 
 /// "rwkv7"; empty for generations that llama.cpp does not know.
 std::string gguf_architecture(std::string_view generation);
+
+/// Whether GGUF has a place for this key of a card: lower case, digits, and "._-".
+[[nodiscard]] bool is_gguf_key(std::string_view key);
 
 std::vector<GgufEntry> gguf_metadata(const GgufFacts& facts);
 

@@ -1,8 +1,8 @@
 #include "models/hf_files.h"
 
+#include <cmath>
+
 #include "base/json.h"
-#include "tokenizer/embedded.h"
-#include "tokenizer/tokenizer.h"
 
 namespace prwkv {
 namespace {
@@ -73,15 +73,38 @@ OrderedJson config_json(std::string_view generation, const Dims& d) {
   return generation == "6" ? config6(d) : config7(d);
 }
 
+double head_size_divisor(double group_norm_eps) {
+  const double exact = std::sqrt(group_norm_eps / 1e-5), rounded = std::round(exact * 1e6) / 1e6;
+  // The root of decimals may be 7.999999999999999.
+  return std::abs(exact - rounded) < 1e-12 * exact ? rounded : exact;
+}
+
+/// The text of the special token 0 of a tokenizer.json.
+std::string end_of_text(const Json& json) {
+  for (const Json& token : json.value("added_tokens", Json::array())) {
+    if (token.at("id") == 0 && token.at("special") == true) return token.at("content");
+  }
+  return "";
+}
+
 HfFile json_file(std::string name, const OrderedJson& json) {
   return {std::move(name), json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n"};
 }
 
 }  // namespace
 
+double fla_group_norm_eps(const HfFacts& f) {
+  if (f.generation != "7") return kBlinkdlEps.group_norm;
+  return static_cast<double>(f.dims.N) * f.eps.layer_norm;
+}
+
 std::vector<HfFile> hf_files(const HfFacts& f) {
   OrderedJson config = config_json(f.generation, f.dims);
-  config[f.generation < "6" ? "layer_norm_epsilon" : "norm_eps"] = f.layer_norm_eps;
+  config[f.generation < "6" ? "layer_norm_epsilon" : "norm_eps"] = f.eps.layer_norm;
+  // BlinkDL's trainer divides what goes into ln_x by 8. The ports of 5 have a key for it; others are
+  // given it where they would compute something else.
+  if (f.generation >= "5" && (f.generation < "6" || f.eps.group_norm != fla_group_norm_eps(f)))
+    config["head_size_divisor"] = head_size_divisor(f.eps.group_norm);
   config["vocab_size"] = f.dims.V;
   config["bos_token_id"] = config["eos_token_id"] = 0;
   config["tie_word_embeddings"] = false;
@@ -94,14 +117,15 @@ std::vector<HfFile> hf_files(const HfFacts& f) {
       json_file("generation_config.json", {{"bos_token_id", 0}, {"eos_token_id", 0}})};
 
   OrderedJson tokenizer = OrderedJson::object();
-  const std::string_view vocabulary = Tokenizer::default_name(f.dims.V);
-  if (vocabulary == "neox") {
-    files.push_back({"tokenizer.json", embedded_neox_json()});
-    for (const char* key : {"bos_token", "eos_token", "unk_token"})
-      tokenizer[key] = "<|endoftext|>";
-    tokenizer["tokenizer_class"] = "GPTNeoXTokenizerFast";
-  } else if (vocabulary == "world") {
-    files.push_back({"rwkv_vocab_v20230424.txt", embedded_world_vocab()});
+  if (f.vocabulary != nullptr) {
+    files.push_back({f.vocabulary->file_name, f.vocabulary->content});
+    if (f.vocabulary->is_bpe()) {
+      const std::string end = end_of_text(parse_json(f.vocabulary->content, "tokenizer.json"));
+      for (const char* key : {"bos_token", "eos_token", "unk_token"}) {
+        if (!end.empty()) tokenizer[key] = end;
+      }
+      tokenizer["tokenizer_class"] = "GPTNeoXTokenizerFast";
+    }
   }
   const auto chat = f.card.find(kChatTemplate);
   if (chat != f.card.end()) tokenizer[kChatTemplate] = chat->second;

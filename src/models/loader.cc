@@ -159,19 +159,6 @@ void check_dims(const Checkpoint& file, std::string_view generation, const Dims&
   }
 }
 
-/// The constants of the norms as the program computes them that the file comes from: docs/numerics.md.
-void set_eps(Model& model, const Checkpoint& file) {
-  const ModelConfig& config = file.config();
-  if (config.layer_norm_eps) model.layer_norm_eps = *config.layer_norm_eps;
-  // transformers gives its constant to the norms in blocks alone.
-  if (config.layer_norm_eps && file.naming().name != "hf")
-    model.ln_out_eps = *config.layer_norm_eps;
-  if (config.head_size_divisor)
-    model.groupnorm_eps = 1e-5 * *config.head_size_divisor * *config.head_size_divisor;
-  if (file.naming().name == "fla" && model.generation() == "7" && config.layer_norm_eps)
-    model.groupnorm_eps = static_cast<double>(model.dims().N) * *config.layer_norm_eps;
-}
-
 }  // namespace
 
 DType matrix_type(const Param& p, DType wanted, DType otherwise) {
@@ -192,14 +179,32 @@ Detected detect(const Checkpoint& file) {
   return found;
 }
 
+NormEps norm_eps_of(const Checkpoint& file, const Detected& found) {
+  const ModelConfig& config = file.config();
+  const std::string_view naming = file.naming().name;
+  NormEps eps;
+  if (config.layer_norm_eps) {
+    eps.layer_norm = *config.layer_norm_eps;
+    // transformers gives its constant to the norms in blocks alone.
+    if (naming != "hf") eps.ln_out = *config.layer_norm_eps;
+    if (naming == "fla" && found.generation->name == "7")
+      eps.group_norm = static_cast<double>(found.dims.N) * *config.layer_norm_eps;
+  }
+  eps.ln_out = config.ln_out_eps.value_or(eps.ln_out);
+  eps.group_norm = config.group_norm_eps.value_or(eps.group_norm);
+  return eps;
+}
+
 LoadedModel load_model(const std::string& path, Backend& backend, const LoadOptions& options) {
   LoadedModel m;
   m.file = std::make_unique<Checkpoint>(path);
   const Detected found = detect(*m.file);
   if (found.generation == nullptr) refuse_unknown(*m.file);
   m.model = found.generation->make(found.dims);
-  set_eps(*m.model, *m.file);
-  if (options.groupnorm_eps) m.model->groupnorm_eps = *options.groupnorm_eps;
+  const NormEps eps = norm_eps_of(*m.file, found);
+  m.model->layer_norm_eps = eps.layer_norm;
+  m.model->ln_out_eps = eps.ln_out;
+  m.model->groupnorm_eps = options.groupnorm_eps.value_or(eps.group_norm);
   m.weights = std::make_unique<Arena>(backend);
   Binder binder(*m.file, backend, *m.weights, options);
   m.model->visit(binder);

@@ -42,6 +42,9 @@ struct Detected {
 };
 [[nodiscard]] Detected detect(const Checkpoint& file);
 
+/// The constants of the norms as the program computes them that the file comes from: docs/numerics.md.
+[[nodiscard]] NormEps norm_eps_of(const Checkpoint& file, const Detected& found);
+
 /// Throws Error{kFile | kFormat | kUnsupported | kOutOfMemory} naming file, tensor, expected and
 /// found.
 [[nodiscard]] LoadedModel load_model(const std::string& path, Backend& backend,

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/model_config.h"
 #include "ops/block.h"
 
 namespace prwkv {
@@ -102,9 +103,9 @@ class Model {
 
   /// Of GroupNorm `ln_x` (5, 6, 7): 64e-5 in BlinkDL's code; some tools used 1e-5 for 5.x
   /// (docs/numerics.md).
-  double groupnorm_eps = 64e-5;
+  double groupnorm_eps = kBlinkdlEps.group_norm;
   /// Of the norms in blocks, ln0 among them, and of the last one.
-  double layer_norm_eps = 1e-5, ln_out_eps = 1e-5;
+  double layer_norm_eps = kBlinkdlEps.layer_norm, ln_out_eps = kBlinkdlEps.ln_out;
 
  protected:
   explicit Model(Dims dims) : dims_(std::move(dims)) {}

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "formats/untrusted.h"
+#include "models/model_config.h"
 
 namespace prwkv {
 namespace {
@@ -15,8 +16,9 @@ namespace {
 constexpr std::string_view kGeneral = "general.", kGgufTemplate = "tokenizer.chat_template";
 
 /// Facts about a file, which another file has to state for itself.
-constexpr std::array<std::string_view, 5> kAboutTheFile = {"alignment", "architecture", "file_type",
-                                                           "format", "quantization_version"};
+constexpr std::array<std::string_view, 8> kAboutTheFile = {
+    "alignment",   "architecture", "file_type",  "format", "quantization_version",
+    kLayerNormKey, kLnOutKey,      kGroupNormKey};
 
 bool is_about_the_file(std::string_view key) {
   return std::find(kAboutTheFile.begin(), kAboutTheFile.end(), key) != kAboutTheFile.end();
@@ -28,10 +30,9 @@ void add(ModelCard& card, std::string_view key, std::string_view value) {
 
 void add_gguf(ModelCard& card, const Reader& file) {
   for (const NamedValue& v : file.values()) {
-    const auto text = v.value.text();
-    if (!text) continue;
-    if (v.key == kGgufTemplate) add(card, kChatTemplate, *text);
-    if (v.key.starts_with(kGeneral)) add(card, v.key.substr(kGeneral.size()), *text);
+    if (v.value.type() == ValueType::kArray) continue;
+    if (v.key == kGgufTemplate) add(card, kChatTemplate, v.value.str());
+    if (v.key.starts_with(kGeneral)) add(card, v.key.substr(kGeneral.size()), v.value.str());
   }
 }
 

@@ -16,10 +16,25 @@ struct SamplingDefaults {
   std::optional<int> top_k;                  ///< 0: off
 };
 
+/// What norms add to variances; the defaults are BlinkDL's, for every generation.
+struct NormEps {
+  double layer_norm = 1e-5;   ///< of ln0 and the norms in blocks
+  double ln_out = 1e-5;       ///< of the last norm
+  double group_norm = 64e-5;  ///< of ln_x in 5, 6 and 7
+  bool operator==(const NormEps&) const = default;
+};
+inline constexpr NormEps kBlinkdlEps;
+
+/// Their keys in safetensors' metadata; only files of ours have them.
+inline constexpr const char *kLayerNormKey = "layer_norm_epsilon", *kLnOutKey = "ln_out_epsilon",
+                            *kGroupNormKey = "group_norm_epsilon";
+
 struct ModelConfig {
   std::optional<double> layer_norm_eps;  ///< layer_norm_epsilon, norm_eps
-  std::optional<double>
-      head_size_divisor;  ///< GroupNorm divides by it first: eps = 1e-5 · its square
+  std::optional<double> ln_out_eps;      ///< where it is stated by itself
+  /// Stated by itself, or as head_size_divisor: GroupNorm divides by that first, so eps = 1e-5 · its
+  /// square.
+  std::optional<double> group_norm_eps;
   std::optional<std::int64_t> head_size;  ///< for files whose r_k is flat: head_size, head_dim
   SamplingDefaults sampling;
 };

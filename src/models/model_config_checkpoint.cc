@@ -1,4 +1,5 @@
 #include <array>
+#include <charconv>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -32,9 +33,28 @@ ModelConfig from_metadata(const Reader& reader) {
   for (const NamedValue& v : reader.values()) {
     if (v.key.ends_with(".attention.layer_norm_epsilon") && v.value.number())
       config.layer_norm_eps = checked_eps(decimal(v.value), reader.path(), v.key);
+    if (v.key.ends_with(".attention.group_norm_epsilon") && v.value.number())
+      config.group_norm_eps = checked_eps(decimal(v.value), reader.path(), v.key);
     if (v.key.ends_with(".wkv.head_size")) config.head_size = v.value.integer();
   }
   return config;
+}
+
+/// What a safetensors file of ours says where it is not BlinkDL's.
+void add_stated_eps(ModelConfig& config, const Reader& reader) {
+  const auto stated = [&](const char* key, std::optional<double>& eps) {
+    const auto found = reader.metadata().find(key);
+    if (found == reader.metadata().end()) return;
+    double number = 0;
+    const char* end = found->second.data() + found->second.size();
+    const auto parsed = std::from_chars(found->second.data(), end, number);
+    eps =
+        checked_eps(parsed.ec == std::errc() && parsed.ptr == end ? number : 0, reader.path(), key);
+  };
+  if (reader.format() != "safetensors") return;
+  stated(kLayerNormKey, config.layer_norm_eps);
+  stated(kLnOutKey, config.ln_out_eps);
+  stated(kGroupNormKey, config.group_norm_eps);
 }
 
 /// The number under the first of these keys.
@@ -76,8 +96,7 @@ ModelConfig from_json(const Json& json, const std::string& path) {
   if (const auto eps = number(json, {"layer_norm_epsilon", "norm_eps"}))
     config.layer_norm_eps = checked_eps(*eps, path, "layer_norm_epsilon or norm_eps");
   if (const auto divisor = number(json, {"head_size_divisor"})) {
-    checked_eps(1e-5 * *divisor * *divisor, path, "head_size_divisor");
-    config.head_size_divisor = divisor;
+    config.group_norm_eps = checked_eps(1e-5 * *divisor * *divisor, path, "head_size_divisor");
   }
   if (const auto size = number(json, {"head_size", "head_dim"}); size && *size >= 1 && *size < 1e6)
     config.head_size = static_cast<std::int64_t>(*size);
@@ -121,6 +140,7 @@ ModelConfig config_of(const Reader& reader, const ConfigOwner& owner) {
     config = from_metadata(reader);
   else if (json.is_object() && !is_of_another)
     config = from_json(json, path.string());
+  add_stated_eps(config, reader);
   if (!is_of_another)
     config.sampling = sampling_from_json(description(generation_path), generation_path.string());
   return config;

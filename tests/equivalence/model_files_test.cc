@@ -330,10 +330,10 @@ TEST_F(Vocabulary, OfAnotherKindHasToBeNamed) {
     return error_of([&] { (void)tokenizer_of(Checkpoint(gguf(m)), 65536); });
   };
   const std::string path = folder_ / "m.gguf";
-  EXPECT_EQ(tokenizer({{"tokenizer.ggml.model", std::string("gpt2")}}),
+  EXPECT_EQ(tokenizer({{"tokenizer.ggml.model", std::string("llama")}}),
             path +
                 ": its tokenizer is of a kind unknown here\n"
-                "  expected  tokenizer.ggml.model = 'rwkv'\n  found     'gpt2'\n"
+                "  expected  tokenizer.ggml.model = 'rwkv' or 'gpt2'\n  found     'llama'\n"
                 "  hint      name the vocabulary: --vocab world, neox or a file");
   EXPECT_EQ(tokenizer({{"tokenizer.ggml.model", std::string("rwkv")}}),
             path +
@@ -345,7 +345,19 @@ TEST_F(Vocabulary, OfAnotherKindHasToBeNamed) {
                        {"tokenizer.ggml.token_type", std::vector<std::int32_t>{1, 1}}}),
             path +
                 ": its tokens and their types do not match\n"
-                "  expected  tokenizer.ggml.token_type, 257 numbers\n  found     [2 of i32]");
+                "  expected  tokenizer.ggml.token_type, 257 numbers\n  found     [2 of i32]\n"
+                "  hint      name the vocabulary: --vocab world");
+  EXPECT_EQ(tokenizer({{"tokenizer.ggml.model", std::string("gpt2")}}),
+            path +
+                ": its tokenizer has no merges\n"
+                "  expected  tokenizer.ggml.merges, a list of texts\n  found     no such key\n"
+                "  hint      name the vocabulary: --vocab neox");
+  EXPECT_EQ(tokenizer({{"tokenizer.ggml.model", std::string("gpt2")},
+                       {"tokenizer.ggml.pre", std::string("qwen2")}}),
+            path +
+                ": its tokenizer cuts words in an unknown way\n"
+                "  expected  tokenizer.ggml.pre = 'gpt-2'\n  found     'qwen2'\n"
+                "  hint      name the vocabulary: --vocab neox or a file");
   EXPECT_EQ(tokenizer({{"tokenizer.ggml.model", std::string("none")}}), "no error");
 }
 
