@@ -3,15 +3,18 @@
 
     bench/memory.py files   [--shapes rwkv7:0.4b,rwkv7:1.5b] [--dtypes f32,f16,bf16,q8_0,q4_k]
     bench/memory.py prompts [--short 1000] [--long 100000]
+    bench/memory.py convert [--shapes rwkv7:1.5b] [--rounds 3]
 
 `files`: peak resident memory as a multiple of the weight file (limit 1.10), and the time from start to the first token
-when the file is in the page cache; block types are files in GGUF. `prompts`: peak memory of a long prompt next to a short one (limit 1.05), for every
-generation on a small random model. Peak memory is what the kernel reports for the finished process (ru_maxrss); pages of
+when the file is in the page cache; block types are files in GGUF. `prompts`: peak memory of a long prompt next to a short
+one (limit 1.05), for every generation on a small random model. `convert`: an f16 safetensors file to an f16 GGUF, in turn
+with `cp` of the same file (limit: half its speed), and peak memory beyond the mapped files (limit 300 MB). Peak memory is what the kernel reports for the finished process (ru_maxrss); pages of
 the mapped weight file count. Exit code 1 if a limit is broken.
 """
 import argparse
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -85,17 +88,58 @@ def prompts(short: int, long: int, folder: str) -> bool:
     return good
 
 
+def anonymous_peak(arguments: list[str]) -> tuple[int, float]:
+    """Runs a command; returns (the most memory that is no mapped file, in bytes, as seen every 10 ms; seconds)."""
+    start, peak = time.monotonic(), 0
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        try:
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
+        except OSError:
+            break
+        peak = max(peak, sum(int(line.split()[1]) * 1024 for line in status if line.startswith(("RssAnon", "RssShmem"))))
+        time.sleep(0.01)
+    if process.wait() != 0:
+        sys.exit(f"{' '.join(arguments)}: exit code {process.returncode}")
+    return peak, time.monotonic() - start
+
+
+def convert(shapes: list[str], rounds: int, folder: str) -> bool:
+    print("| model | file MB | cp MB/s | convert MB/s | ratio | peak beyond mapped files MB |\n|---|---|---|---|---|---|")
+    good = True
+    for shape in shapes:
+        source, out = make(shape, "f16", folder), os.path.join(folder, "out.gguf")
+        size = os.path.getsize(source)
+        copied, converted, peaks = [], [], []
+        for _ in range(rounds):
+            for command, seconds in ((["cp", source, out], copied), ([PRWKV, "convert", source, out], converted)):
+                os.sync()  # nobody pays for what the other one left to be written
+                peak, taken = anonymous_peak(command)
+                seconds.append(taken)
+                os.unlink(out)
+            peaks.append(peak)
+        cp, ours = statistics.median(copied), statistics.median(converted)
+        good = good and ours <= 2 * cp and max(peaks) <= 300e6
+        print(f"| {shape} f16 | {size / 1e6:.0f} | {size / cp / 1e6:.0f} | {size / ours / 1e6:.0f} | {cp / ours:.2f} "
+              f"| {max(peaks) / 1e6:.0f} |", flush=True)
+        os.unlink(source)
+    return good
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["files", "prompts"])
-    parser.add_argument("--shapes", default="rwkv7:0.4b,rwkv7:1.5b")
+    parser.add_argument("what", choices=["files", "prompts", "convert"])
+    parser.add_argument("--shapes", help="default: rwkv7:0.4b,rwkv7:1.5b; the second alone for convert")
     parser.add_argument("--dtypes", default="f32,f16,bf16,q8_0,q4_k")
     parser.add_argument("--short", type=int, default=1000)
     parser.add_argument("--long", type=int, default=100000)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
         if options.what == "files":
-            good = files(options.shapes.split(","), options.dtypes.split(","), folder)
+            good = files((options.shapes or "rwkv7:0.4b,rwkv7:1.5b").split(","), options.dtypes.split(","), folder)
+        elif options.what == "convert":
+            good = convert((options.shapes or "rwkv7:1.5b").split(","), options.rounds, folder)
         else:
             good = prompts(options.short, options.long, folder)
     sys.exit(0 if good else 1)

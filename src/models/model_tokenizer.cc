@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/quote.h"
-#include "formats/untrusted.h"
 #include "models/gguf_metadata.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/embedded.h"
@@ -180,7 +179,7 @@ std::vector<std::string> vocabularies_in(const fs::path& folder) {
 
 std::string text_of(const std::string& path) {
   const MappedFile file(path);
-  return std::string(as_text(file.bytes()));
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
 Found beside(const Checkpoint& file, std::int64_t rows) {
