@@ -169,10 +169,14 @@ TEST(MappedFile, NamesWhatItCannotMap) {
   EXPECT_THAT(error_of([&] { MappedFile(folder / "none"); }),
               StartsWith(folder / "none" + ": cannot be opened\n  found     No such file"));
   EXPECT_EQ(error_of([&] { MappedFile(folder / ""); }),
-            folder / "" + ": is not a regular file\n  found     a folder");
+            folder / "" +
+                ": is not a regular file\n  found     a folder\n"
+                "  hint      give the path of a file");
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(error_of([&] { MappedFile(folder / "pipe"); }),
-            folder / "pipe" + ": is not a regular file\n  found     a device, pipe or socket");
+            folder / "pipe" +
+                ": is not a regular file\n  found     a device, pipe or socket\n"
+                "  hint      write what comes from there to a file first");
   EXPECT_THAT(error_of([] { MappedFile("/dev/null"); }), HasSubstr("is not a regular file"));
 }
 

@@ -180,7 +180,10 @@ Entry ZipParser::read_entry(ByteCursor& in) const {
   if (disk != 0) broken("it is spread over several disks");
   if ((e.flags & kEncrypted) != 0) {
     throw Error(Code::kUnsupported,
-                fmt::format("{}: zip archive: member {} is encrypted", path_, in_quotes(e.name)));
+                fmt::format("{}: zip archive: member {} is encrypted", path_, in_quotes(e.name)),
+                {.expected = "members that are stored as they are, as torch.save does it",
+                 .found = "one that needs a password",
+                 .hint = "decrypt it with the program that encrypted it"});
   }
   if (e.method != 0) {
     throw Error(
