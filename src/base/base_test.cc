@@ -269,6 +269,26 @@ TEST(AtomicFile, RespectsTheUmask) {
   EXPECT_EQ(st.st_mode & 0777, 0640u);
 }
 
+TEST(AtomicFile, KeepsThePermissionsOfTheFileThatItReplaces) {
+  const TemporaryFolder folder;
+  for (const mode_t mode : {0640u, 0600u, 0666u, 0444u}) {
+    write_text(folder / "a", "old");
+    ASSERT_EQ(::chmod((folder / "a").c_str(), mode), 0);
+    AtomicFile file(folder / "a");
+    struct stat st {};
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "")) {
+      ASSERT_EQ(::stat(entry.path().c_str(), &st), 0);
+      EXPECT_EQ(st.st_mode & 0777, mode) << entry.path();  // while it is being written, too
+    }
+    file.write("new");
+    file.commit();
+    ASSERT_EQ(::stat((folder / "a").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 0777, mode);
+    EXPECT_EQ(read_text(folder / "a"), "new");
+    std::filesystem::remove(folder / "a");
+  }
+}
+
 TEST(AtomicFile, NamesAFolderThatIsNotThere) {
   const TemporaryFolder folder;
   EXPECT_EQ(
