@@ -1,6 +1,7 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,14 +15,20 @@
 namespace prwkv {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
-  // open() instead of mkstemp(): the file then gets the permissions that the user's umask asks for.
+  // Who may not read the old file must not read the new one, and not while it is being written.
+  struct stat old {};
+  const bool replaces = ::stat(path_.c_str(), &old) == 0 && S_ISREG(old.st_mode);
+  const mode_t mode = replaces ? old.st_mode & 0777 : 0666;
+  // open() instead of mkstemp(): a new file then gets the permissions that the user's umask asks for.
   static std::atomic<unsigned> counter{0};
   for (int attempt = 0; fd_ < 0 && attempt < 100; ++attempt) {
     temporary_ = fmt::format("{}.tmp-{}-{}", path_, ::getpid(), counter.fetch_add(1));
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd_ < 0 && errno != EEXIST) break;
   }
   if (fd_ < 0) fail_with("cannot be created");
+  // Here the umask has no say. A file system without permissions refuses, and has none to keep.
+  if (replaces) static_cast<void>(::fchmod(fd_, mode));
 }
 
 AtomicFile::~AtomicFile() {

@@ -1,5 +1,6 @@
 /// Writes a file under a temporary name and renames it at the end: a reader sees the old file or
-/// the whole new one.
+/// the whole new one. A file that is replaced passes its permissions on. Where the limit of file sizes
+/// (ulimit -f) may be reached, the program should ignore SIGXFSZ: it would end the process.
 #pragma once
 
 #include <cstddef>

@@ -169,10 +169,14 @@ TEST(MappedFile, NamesWhatItCannotMap) {
   EXPECT_THAT(error_of([&] { MappedFile(folder / "none"); }),
               StartsWith(folder / "none" + ": cannot be opened\n  found     No such file"));
   EXPECT_EQ(error_of([&] { MappedFile(folder / ""); }),
-            folder / "" + ": is not a regular file\n  found     a folder");
+            folder / "" +
+                ": is not a regular file\n  found     a folder\n"
+                "  hint      give the path of a file");
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(error_of([&] { MappedFile(folder / "pipe"); }),
-            folder / "pipe" + ": is not a regular file\n  found     a device, pipe or socket");
+            folder / "pipe" +
+                ": is not a regular file\n  found     a device, pipe or socket\n"
+                "  hint      write what comes from there to a file first");
   EXPECT_THAT(error_of([] { MappedFile("/dev/null"); }), HasSubstr("is not a regular file"));
 }
 
@@ -263,6 +267,26 @@ TEST(AtomicFile, RespectsTheUmask) {
   struct stat st {};
   ASSERT_EQ(::stat((folder / "a").c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0640u);
+}
+
+TEST(AtomicFile, KeepsThePermissionsOfTheFileThatItReplaces) {
+  const TemporaryFolder folder;
+  for (const mode_t mode : {0640u, 0600u, 0666u, 0444u}) {
+    write_text(folder / "a", "old");
+    ASSERT_EQ(::chmod((folder / "a").c_str(), mode), 0);
+    AtomicFile file(folder / "a");
+    struct stat st {};
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "")) {
+      ASSERT_EQ(::stat(entry.path().c_str(), &st), 0);
+      EXPECT_EQ(st.st_mode & 0777, mode) << entry.path();  // while it is being written, too
+    }
+    file.write("new");
+    file.commit();
+    ASSERT_EQ(::stat((folder / "a").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 0777, mode);
+    EXPECT_EQ(read_text(folder / "a"), "new");
+    std::filesystem::remove(folder / "a");
+  }
 }
 
 TEST(AtomicFile, NamesAFolderThatIsNotThere) {

@@ -17,10 +17,14 @@ std::string_view name_of(Code code) {
 }
 
 Error::Error(Code code, std::string what, const Detail& detail)
-    : code_(code), message_(std::move(what)) {
+    : code_(code), message_(std::move(what)), has_hint_(!detail.hint.empty()) {
   if (!detail.expected.empty()) message_ += "\n  expected  " + detail.expected;
   if (!detail.found.empty()) message_ += "\n  found     " + detail.found;
-  if (!detail.hint.empty()) message_ += "\n  hint      " + detail.hint;
+  if (has_hint_) message_ += "\n  hint      " + detail.hint;
+}
+
+Error Error::or_hint(std::string_view hint) const {
+  return has_hint_ ? *this : Error(code_, message_, {.hint = std::string(hint)});
 }
 
 #ifdef PRWKV_DCHECKS

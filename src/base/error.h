@@ -38,12 +38,15 @@ class Error : public std::exception {
   /// `what` names the thing and the place, e.g. "model.pth: tensor 'blocks.0.att.w1' has the wrong
   /// shape".
   Error(Code code, std::string what, const Detail& detail = {});
+  /// The same with this hint, unless it has one of its own.
+  [[nodiscard]] Error or_hint(std::string_view hint) const;
   [[nodiscard]] Code code() const noexcept { return code_; }
   [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }
 
  private:
   Code code_;
   std::string message_;
+  bool has_hint_;
 };
 
 /// throw Error(code, fmt::format(...)) in one word, for messages that need no further lines.

@@ -31,7 +31,9 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
   if (error == 0 && !S_ISREG(st.st_mode)) {
     ::close(fd);
     throw Error(Code::kFile, path + ": is not a regular file",
-                {.found = S_ISDIR(st.st_mode) ? "a folder" : "a device, pipe or socket"});
+                {.found = S_ISDIR(st.st_mode) ? "a folder" : "a device, pipe or socket",
+                 .hint = S_ISDIR(st.st_mode) ? "give the path of a file"
+                                             : "write what comes from there to a file first"});
   }
   void* p = nullptr;
   if (error == 0 && st.st_size > 0) {
@@ -39,7 +41,11 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
     if (p == MAP_FAILED) error = errno;
   }
   ::close(fd);
-  if (error != 0) throw Error(Code::kFile, path + ": cannot be mapped", {.found = reason(error)});
+  if (error != 0) {
+    throw Error(Code::kFile, path + ": cannot be mapped",
+                {.found = reason(error),
+                 .hint = "does its file system let files be mapped? Copy it to a local disk"});
+  }
   data_ = static_cast<const std::byte*>(p);
   size_ = static_cast<std::size_t>(st.st_size);
 }

@@ -1,7 +1,10 @@
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <vector>
 
 #include "base/atomic_file.h"
 #include "base/clock.h"
@@ -20,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ConvertOptions {
-  std::string in, out, dtype, names = "blinkdl";
+  std::string in, out, dtype, names;
   bool json = false;
   ProgressOptions progress;
 };
@@ -32,6 +35,16 @@ struct Target {
   ExportOptions options;
 };
 
+/// Names that the target has no choice of would be passed over in silence.
+[[noreturn]] void refuse_names(const ConvertOptions& o, std::string_view target,
+                               std::string_view hint) {
+  throw Error(Code::kInvalidArgument,
+              fmt::format("{}: --names {} does not go with {}", o.out, o.names, target),
+              {.expected = "--names with a .safetensors, .pth or .pt file",
+               .found = "--names " + o.names,
+               .hint = std::string(hint)});
+}
+
 Target target_of(const ConvertOptions& o) {
   Target t;
   std::error_code ignored;
@@ -40,6 +53,8 @@ Target target_of(const ConvertOptions& o) {
     t.weights = (fs::path(o.out) / "model.safetensors").string();
     t.options.names = ExportNames::kHuggingFace;
     t.options.in_hf_folder = true;
+    if (o.names == "blinkdl")
+      refuse_names(o, "Hugging Face's layout", "leave it out, or give the path of a file");
   } else {
     const auto format = weight_format_of(o.out);
     if (!format) {
@@ -50,6 +65,10 @@ Target target_of(const ConvertOptions& o) {
     }
     t.weights = o.out;
     t.options.format = *format;
+    const bool has_own_names = *format == WeightFormat::kGguf || *format == WeightFormat::kRwkvCpp;
+    if (has_own_names && !o.names.empty())
+      refuse_names(o, fmt::format("{}, which has names of its own", name_of(*format)),
+                   "leave it out");
     if (o.names == "hf") t.options.names = ExportNames::kHuggingFace;
   }
   if (!o.dtype.empty()) t.options.dtype = dtype_from_name(o.dtype);
@@ -80,11 +99,29 @@ void expect_no_other_weights(const std::string& folder) {
   }
 }
 
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw Error(Code::kFile, folder + ": cannot be made", {.found = error.message()});
-}
+/// Makes the folder of a model. Those that were made go again if nothing comes to lie in them.
+class TargetFolder {
+ public:
+  explicit TargetFolder(const fs::path& folder) {
+    std::error_code error;
+    for (fs::path p = folder; !p.empty() && !fs::exists(p, error); p = p.parent_path())
+      made_.push_back(p);
+    fs::create_directories(folder, error);
+    if (!error) return;
+    remove_empty();
+    throw Error(Code::kFile, folder.string() + ": cannot be made",
+                {.found = error.message(), .hint = "choose a folder in which you may write"});
+  }
+  TargetFolder(const TargetFolder&) = delete;
+  TargetFolder& operator=(const TargetFolder&) = delete;
+  ~TargetFolder() { remove_empty(); }
+
+ private:
+  void remove_empty() const {
+    for (const fs::path& p : made_) ::rmdir(p.c_str());
+  }
+  std::vector<fs::path> made_;  ///< the innermost first
+};
 
 void write_hf_files(const Export& plan, const std::string& folder) {
   for (const HfFile& file : plan.hf_files()) {
@@ -99,13 +136,14 @@ void run_convert(const ConvertOptions& o) {
   const Checkpoint in(o.in);
   expect_other_file(in.reader(), target.weights);
   const Export plan(in, target.options);
+  catch_interrupts();
+  std::optional<TargetFolder> folder;
   if (!target.folder.empty()) {
     expect_no_other_weights(target.folder);
-    make_folder(target.folder);
+    folder.emplace(target.folder);
   }
   expect_writable(target.weights);
   expect_room(target.weights, plan.bytes());
-  catch_interrupts();
   const Stopwatch clock;
   {
     Progress progress("convert", "bytes", o.progress);
@@ -161,7 +199,7 @@ void add_convert(CLI::App& app) {
       ->type_name("TYPE");
   cmd->add_option("--names", o->names, "Names of the tensors in .safetensors and .pth")
       ->check(CLI::IsMember({"blinkdl", "hf"}))
-      ->capture_default_str()
+      ->default_str("blinkdl")
       ->type_name("NAMES");
   cmd->add_flag("--json", o->json, "Print what was made as JSON");
   cmd->add_flag("--progress", o->progress.force, "Show progress even without a terminal");

@@ -98,5 +98,8 @@ int main(int argc, char** argv) {
   // A reader that goes away then shows as an error of write(), so that a session can still be
   // saved.
   std::signal(SIGPIPE, SIG_IGN);
+  // Beyond `ulimit -f` write() then fails like on a full disk, and the unfinished file is removed. A
+  // library must not set signals, so that it is done here.
+  std::signal(SIGXFSZ, SIG_IGN);
   return prwkv::cli::run(argc, argv);
 }

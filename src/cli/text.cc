@@ -138,15 +138,18 @@ void expect_writable(const std::string& path) {
   const std::filesystem::path p(path);
   const std::string folder = p.has_parent_path() ? p.parent_path().string() : ".";
   std::error_code ignored;
-  std::string problem;
+  std::string problem, hint = "give the path of a file";
   if (std::filesystem::exists(p, ignored) && !std::filesystem::is_regular_file(p, ignored)) {
     // The new file takes the place of the old one, which would be the end of /dev/null.
     problem = std::filesystem::is_directory(p, ignored) ? "a folder" : "a device, pipe or socket";
-  } else if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-    problem = std::generic_category().message(errno);
+  } else if (::access((folder + "/.").c_str(), W_OK | X_OK) != 0) {
+    const int error = errno;
+    problem =
+        fmt::format("folder {}: {}", one_line(folder), std::generic_category().message(error));
+    hint = error == ENOENT ? "make that folder first" : "choose a folder in which you may write";
   }
   if (problem.empty()) return;
-  throw Error(Code::kFile, path + ": cannot be written", {.found = problem});
+  throw Error(Code::kFile, path + ": cannot be written", {.found = problem, .hint = hint});
 }
 
 void expect_room(const std::string& path, std::size_t needed) {
@@ -156,7 +159,8 @@ void expect_room(const std::string& path, std::size_t needed) {
   if (error || space.available >= needed) return;
   throw Error(Code::kFile, path + ": there is not enough room on the disk",
               {.expected = bytes(static_cast<double>(needed)),
-               .found = bytes(static_cast<double>(space.available))});
+               .found = bytes(static_cast<double>(space.available)),
+               .hint = "free some, or write to another disk"});
 }
 
 }  // namespace prwkv::cli

@@ -49,6 +49,7 @@ void expect_whole_message(const std::string& name, const std::string& error) {
 TEST_P(BrokenFile, IsRefusedWithItsMessage) {
   const std::string error = error_of([&] { open_bytes(GetParam().build()); });
   EXPECT_EQ(first_line(error), std::string("bad: ") + GetParam().message) << error;
+  EXPECT_NE(error.find("\n  hint      "), std::string::npos) << error;
   expect_whole_message(GetParam().name, error);
 }
 

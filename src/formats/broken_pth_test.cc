@@ -377,6 +377,36 @@ const Broken kPickles[] = {
     {"pkl_top_is_tensor", [] { return pth(PickleWriter().tensor({}).finish()); },
      "holds no state dict"},
     {"pkl_no_tensors", [] { return pth_ops("}"); }, "holds no tensors"},
+    {"pkl_nested",
+     [] {
+       return pth(
+           PickleWriter().op("}").text("module").op("}").text("a").tensor({}).op("ss").finish());
+     },
+     "its tensors are in a dict inside the dict"},
+    {"pkl_nested_in_model",
+     [] {
+       PickleWriter p;
+       p.op("}(").text("epoch").integer(1).text("model").op("}(").text("none").op("N");
+       p.text("net").op("}").text("a").tensor({}).op("suu");
+       return pth(p.finish());
+     },
+     "its tensors are in a dict inside the dict"},
+    {"pkl_nested_without_tensors",
+     [] { return pth(PickleWriter().op("}").text("module").op("}s").finish()); },
+     "holds no tensors"},
+    // 4096^3 ways lead to the innermost dict, and none to a tensor.
+    {"pkl_nested_in_many_ways",
+     [] {
+       PickleWriter p;
+       p.op("}(").text("k").op("}(").text("k").op("}(").text("k").op("}");
+       for (const char slot : {'\0', '\1', '\2'}) {
+         p.op("q").op({&slot, 1});
+         for (int i = 0; i < 4096; ++i) p.text("k").op("h").op({&slot, 1});
+         p.op("u");
+       }
+       return pth(p.finish());
+     },
+     "holds no tensors"},
     {"pkl_two_state_dicts",
      [] {
        return pth(

@@ -126,8 +126,10 @@ void Gguf::read_value(ByteCursor& in) {
                 fmt::format("{}: metadata key {} is not usable", path(), in_quotes(key)),
                 {.expected = fmt::format("1 to {} printable ASCII characters", kMaxNameBytes)});
   }
-  if (!keys_.insert(key).second)
-    fail(Code::kFormat, "{}: metadata key '{}' appears twice", path(), key);
+  if (!keys_.insert(key).second) {
+    throw Error(Code::kFormat, fmt::format("{}: metadata key '{}' appears twice", path(), key),
+                {.expected = "each key once"});
+  }
   const auto type = in.read<std::uint32_t>();
   const FileValue value =
       FileValue::take(in, type, fmt::format("{}: the value of '{}'", path(), key));
@@ -180,8 +182,9 @@ PlacedTensor Gguf::read_tensor(ByteCursor& in, std::uint64_t index) const {
   t.check(path());  // now byte_count() cannot overflow
   t.begin = in.read<std::uint64_t>();
   if (__builtin_add_overflow(t.begin, t.byte_count(), &t.end)) {
-    throw Error(Code::kFormat, fmt::format("{}: tensor '{}' lies beyond any file", path(), t.name),
-                {.found = fmt::format("offset {}", t.begin)});
+    throw Error(
+        Code::kFormat, fmt::format("{}: tensor '{}' lies beyond any file", path(), t.name),
+        {.expected = "that it ends below 2^64", .found = fmt::format("offset {}", t.begin)});
   }
   return t;
 }

@@ -153,6 +153,8 @@ class Interpreter {
   PickledTensor rebuild_tensor(const std::vector<Ref>& arguments);
   std::vector<std::int64_t> sizes_in(Ref tuple, const char* what);
   const Dict* only_dict_named(const Dict& dict, std::string_view name);
+  void refuse_nested(const Dict& top);
+  bool find_tensors_in(const Dict& dict, std::string& keys, int depth, std::size_t& steps);
 
   template <class T>
   T* as(Ref ref) {
@@ -443,7 +445,40 @@ std::vector<PickledTensor> Interpreter::tensors_of(Ref top) {
     found.push_back(tensors_[tensor->index]);
     found.back().name = *name;
   }
+  if (found.empty()) refuse_nested(*as<Dict>(top));
   return found;
+}
+
+// Tensors that lie deeper than a state dict has them: whoever saved the file can say which they are.
+void Interpreter::refuse_nested(const Dict& top) {
+  std::string keys;
+  std::size_t steps = 0;
+  if (!find_tensors_in(top, keys, 0, steps)) return;
+  throw Error(Code::kUnsupported, path_ + ": its tensors are in a dict inside the dict",
+              {.expected = "a dict of names and tensors, or one under 'state_dict' or 'model'",
+               .found = "tensors under " + keys,
+               .hint = "load it with PyTorch and torch.save the inner dict alone"});
+}
+
+/// Where in dicts of dicts the first tensor is: "['module']". Dicts may share others, so that looking
+/// everywhere could take for ever: what a person would save is found within the limits.
+bool Interpreter::find_tensors_in(const Dict& dict, std::string& keys, int depth,
+                                  std::size_t& steps) {
+  constexpr int kDeepest = 4;
+  constexpr std::size_t kMostSteps = 10000;
+  const std::size_t length = keys.size();
+  for (const auto& [key, value] : dict.items) {
+    if (++steps > kMostSteps) return false;
+    const std::string_view* const name = as<std::string_view>(key);
+    if (name == nullptr) continue;
+    if (depth > 0 && as<TensorIndex>(value) != nullptr) return true;
+    const Dict* const inner = as<Dict>(value);
+    if (inner == nullptr || depth == kDeepest) continue;
+    keys += fmt::format("[{}]", in_quotes(*name));
+    if (find_tensors_in(*inner, keys, depth + 1, steps)) return true;
+    keys.resize(length);
+  }
+  return false;
 }
 
 const Dict* Interpreter::only_dict_named(const Dict& dict, std::string_view name) {

@@ -107,10 +107,14 @@ void Pth::check_byte_order() const {
 }
 
 std::span<const std::byte> Pth::storage_of(const PickledTensor& t) const {
-  const auto* const storage = member(fmt::format("data/{}", t.storage.substr(0, kMaxNameBytes)));
+  const std::string name = fmt::format("data/{}", t.storage.substr(0, kMaxNameBytes));
+  const auto* const storage = member(name);
   if (storage == nullptr) {
-    fail(Code::kFormat, "{}: tensor '{}': the archive has no storage {}", path(), t.name,
-         in_quotes(t.storage));
+    throw Error(Code::kFormat,
+                fmt::format("{}: tensor '{}': the archive has no storage {}", path(), t.name,
+                            in_quotes(t.storage)),
+                {.expected = "a member " + in_quotes(fmt::format("{}/{}", root_, name)),
+                 .found = "none of that name"});
   }
   std::int64_t bytes = 0;
   if (!checked_multiply(t.storage_numel, static_cast<std::int64_t>(info(t.dtype).block_bytes),

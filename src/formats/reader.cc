@@ -26,6 +26,11 @@ struct Format {
   std::string_view is{}, hint{};                ///< it is this, and the user can do that
 };
 
+// What is left to do where a reader has no better hint: a format is refused for what only damage or
+// a faulty program puts there.
+constexpr std::string_view kDamaged =
+    "the file is damaged, or was written wrongly: fetch it again, or make it anew";
+
 constexpr std::string_view kNotAModel =
     "a web page or an error message was saved in place of the model: download it again";
 
@@ -53,6 +58,20 @@ constexpr Format kFormats[] = {
     {"\x1f\x8b"sv, 0, nullptr, "a gzip archive", "unpack it first"},
 };
 
+template <class F>
+std::unique_ptr<Reader> with_hints(const F& open) {
+  try {
+    auto reader = open();
+    if (!reader->tensors().empty()) return reader;
+    throw Error(Code::kFormat, reader->path() + ": holds no tensors",
+                {.expected = "the weights of a model",
+                 .hint = "a vocabulary alone, or an empty file? Fetch the model itself"});
+  } catch (const Error& e) {
+    if (e.code() == Code::kFormat) throw e.or_hint(kDamaged);
+    throw;
+  }
+}
+
 bool fits(const Format& format, std::string_view text) {
   return text.size() > format.at && text.substr(format.at).starts_with(format.magic);
 }
@@ -70,7 +89,10 @@ std::uint64_t TensorSpec::byte_count() const { return row_bytes(dtype, numel());
 std::string TensorSpec::shape_str() const { return fmt::format("({})", fmt::join(shape, ", ")); }
 
 void TensorSpec::check(const std::string& file) const {
-  if (name.empty()) fail(Code::kFormat, "{}: a tensor has no name", file);
+  if (name.empty()) {
+    throw Error(Code::kFormat, file + ": a tensor has no name",
+                {.expected = fmt::format("1 to {} printable ASCII characters", kMaxNameBytes)});
+  }
   if (name.size() > kMaxNameBytes || !is_printable_ascii(name)) {
     throw Error(Code::kFormat,
                 fmt::format("{}: tensor name {} is not usable", file, in_quotes(name)),
@@ -83,7 +105,7 @@ void TensorSpec::check(const std::string& file) const {
   }
   if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
     throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has a negative size", file, name),
-                {.found = shape_str()});
+                {.expected = "sizes of 0 or more", .found = shape_str()});
   }
   const DTypeInfo& type = info(dtype);
   if (is_block(dtype) && (shape.empty() || !fits(dtype, shape.back()))) {
@@ -99,7 +121,7 @@ void TensorSpec::check(const std::string& file) const {
     if (!checked_multiply(bytes, std::max<std::int64_t>(size, 1), bytes)) {
       throw Error(Code::kFormat,
                   fmt::format("{}: tensor '{}' is larger than any file can be", file, name),
-                  {.found = shape_str()});
+                  {.expected = "less than 2^63 bytes", .found = shape_str()});
     }
   }
 }
@@ -140,8 +162,12 @@ void Reader::add(StoredTensor tensor) {
                                          tensor.shape_str()),
                  .found = std::to_string(tensor.bytes.size())});
   }
-  if (!index_.emplace(tensor.name, tensors_.size()).second)
-    fail(Code::kFormat, "{}: tensor '{}' appears twice", path(), tensor.name);
+  if (const auto [twin, is_new] = index_.emplace(tensor.name, tensors_.size()); !is_new) {
+    throw Error(Code::kFormat, fmt::format("{}: tensor '{}' appears twice", path(), tensor.name),
+                {.expected = "each name once",
+                 .found = fmt::format("it is the name of tensors {} and {}", twin->second + 1,
+                                      tensors_.size() + 1)});
+  }
   tensors_.push_back(std::move(tensor));
 }
 
@@ -188,7 +214,7 @@ void Reader::add_shard(std::unique_ptr<Reader> shard) {
 std::unique_ptr<Reader> open_weights(const std::string& path) {
   std::error_code ignored;
   MappedFile file(std::filesystem::is_directory(path, ignored) ? weight_file_in(path) : path);
-  if (as_text(file.bytes()).starts_with('{')) return open_sharded(file);
+  if (as_text(file.bytes()).starts_with('{')) return with_hints([&] { return open_sharded(file); });
   return open_weights(std::move(file));
 }
 
@@ -200,11 +226,7 @@ std::unique_ptr<Reader> open_weights(MappedFile file) {
   }
   for (const Format& format : kFormats) {
     if (!fits(format, text)) continue;
-    if (format.open != nullptr) {
-      auto reader = format.open(std::move(file));
-      if (reader->tensors().empty()) fail(Code::kFormat, "{}: holds no tensors", reader->path());
-      return reader;
-    }
+    if (format.open != nullptr) return with_hints([&] { return format.open(std::move(file)); });
     throw Error(Code::kUnsupported, fmt::format("{}: is {}", file.path(), format.is),
                 {.hint = std::string(format.hint)});
   }

@@ -66,8 +66,11 @@ void RwkvCppBin::read_header(ByteCursor& in) {
   metadata_["version"] = std::to_string(version_);
   for (const char* name : {"n_vocab", "n_embed", "n_layer"}) {
     const auto value = in.read<std::int32_t>();
-    if (value < 1)
-      fail(Code::kFormat, "{}: the header's {} is {}, not positive", path(), name, value);
+    if (value < 1) {
+      throw Error(Code::kFormat,
+                  fmt::format("{}: the header's {} is {}, not positive", path(), name, value),
+                  {.expected = "at least 1"});
+    }
     metadata_[name] = std::to_string(value);
   }
   metadata_["data_type"] = name_of(readable_type(in.read<std::int32_t>(), "the header"));
@@ -103,8 +106,11 @@ void RwkvCppBin::read_record(ByteCursor& in) {
 DType RwkvCppBin::readable_type(std::int32_t number, const std::string& where) const {
   const auto* const type = std::find_if(std::begin(kDataTypes), std::end(kDataTypes),
                                         [&](const DataType& t) { return t.number == number; });
-  if (type == std::end(kDataTypes))
-    fail(Code::kFormat, "{}: {} has the unknown data type {}", path(), where, number);
+  if (type == std::end(kDataTypes)) {
+    throw Error(Code::kFormat,
+                fmt::format("{}: {} has the unknown data type {}", path(), where, number),
+                {.expected = fmt::format("0 to {}", std::size(kDataTypes) - 1)});
+  }
   if (!type->dtype) {
     throw Error(Code::kUnsupported,
                 fmt::format("{}: {} has the unsupported type {}", path(), where, type->name),

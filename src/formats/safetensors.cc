@@ -9,6 +9,9 @@
 namespace prwkv {
 namespace {
 
+constexpr const char* kEntry =
+    R"("NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})";
+
 // Reads the header as a stream of events. Building the whole JSON tree first would let a hostile
 // header take many times its own size of memory, and would lose the order of the tensors.
 class HeaderParser final : public nlohmann::json_sax<Json> {
@@ -33,7 +36,10 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     } else if (at_ == At::kField) {
       start_field(key);
     } else if (key == "__metadata__") {
-      if (has_metadata_) fail(Code::kFormat, "{}: the header has __metadata__ twice", path_);
+      if (has_metadata_) {
+        throw Error(Code::kFormat, path_ + ": the header has __metadata__ twice",
+                    {.expected = "each key once"});
+      }
       has_metadata_ = true;
       at_ = At::kMetadata;
     } else {
@@ -58,8 +64,10 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
   }
   bool end_array() override {
     if (at_ == At::kOffset && offset_count_ != 2) {
-      fail(Code::kFormat, "{}: header of tensor {}: data_offsets needs two numbers", path_,
-           in_quotes(entry_.name));
+      throw Error(Code::kFormat,
+                  fmt::format("{}: header of tensor {}: data_offsets needs two numbers", path_,
+                              in_quotes(entry_.name)),
+                  {.expected = kEntry, .found = std::to_string(offset_count_)});
     }
     at_ = At::kField;
     return true;
@@ -82,8 +90,10 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
       if (metadata.size() == kMaxMetadata)
         fail(Code::kFormat, "{}: more than {} entries in __metadata__", path_, kMaxMetadata);
       if (!metadata.emplace(metadata_key_, value).second) {
-        fail(Code::kFormat, "{}: the header's __metadata__ has {} twice", path_,
-             in_quotes(metadata_key_));
+        throw Error(Code::kFormat,
+                    fmt::format("{}: the header's __metadata__ has {} twice", path_,
+                                in_quotes(metadata_key_)),
+                    {.expected = "each key once"});
       }
       at_ = At::kMetadataKey;
     } else if (at_ == At::kDType) {
@@ -127,8 +137,10 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     if (field == "shape") seen = &has_shape_, at_ = At::kShape;
     if (field == "data_offsets") seen = &has_offsets_, at_ = At::kOffsets, offset_count_ = 0;
     if (seen == nullptr || *seen) {
-      fail(Code::kFormat, "{}: header of tensor {}: {} field {}", path_, in_quotes(entry_.name),
-           seen == nullptr ? "unknown" : "repeated", in_quotes(field));
+      throw Error(Code::kFormat,
+                  fmt::format("{}: header of tensor {}: {} field {}", path_, in_quotes(entry_.name),
+                              seen == nullptr ? "unknown" : "repeated", in_quotes(field)),
+                  {.expected = kEntry});
     }
     *seen = true;
   }
@@ -146,8 +158,11 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
 
   void finish_tensor() {
     if (!has_dtype_ || !has_shape_ || !has_offsets_) {
-      fail(Code::kFormat, "{}: header of tensor {}: {} is missing", path_, in_quotes(entry_.name),
-           !has_dtype_ ? "dtype" : (!has_shape_ ? "shape" : "data_offsets"));
+      throw Error(
+          Code::kFormat,
+          fmt::format("{}: header of tensor {}: {} is missing", path_, in_quotes(entry_.name),
+                      !has_dtype_ ? "dtype" : (!has_shape_ ? "shape" : "data_offsets")),
+          {.expected = kEntry});
     }
     if (tensors.size() == kMaxTensors)
       fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
@@ -156,10 +171,9 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
 
   [[noreturn]] void unexpected(const char* what) const {
     const bool in_tensor = at_ >= At::kTensor && at_ <= At::kOffset;
-    throw Error(
-        Code::kFormat, fmt::format("{}: the header has {} in the wrong place", path_, what),
-        {.expected = R"("NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})",
-         .found = in_tensor ? "in the entry of " + in_quotes(entry_.name) : ""});
+    throw Error(Code::kFormat, fmt::format("{}: the header has {} in the wrong place", path_, what),
+                {.expected = kEntry,
+                 .found = in_tensor ? "in the entry of " + in_quotes(entry_.name) : ""});
   }
 
   const std::string& path_;
@@ -183,8 +197,10 @@ class Safetensors final : public Reader {
     }
     const std::string_view text = in.take_text(length);
     // The JSON library takes a NUL for the end of the text; nothing may hide behind it.
-    if (text.find('\0') != std::string_view::npos)
-      fail(Code::kFormat, "{}: the header is not valid JSON", path());
+    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+      throw Error(Code::kFormat, path() + ": the header is not valid JSON",
+                  {.found = fmt::format("a NUL at byte {} of the header", nul + 1)});
+    }
     HeaderParser header(path());
     Json::sax_parse(text, &header);
     metadata_ = std::move(header.metadata);

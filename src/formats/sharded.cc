@@ -37,7 +37,10 @@ class IndexParser final : public nlohmann::json_sax<Json> {
 
   bool start_object(std::size_t) override {
     if (depth_ == 1 && at_weight_map_) {
-      if (has_weight_map) fail(Code::kFormat, "{}: the index has its weight_map twice", path_);
+      if (has_weight_map) {
+        throw Error(Code::kFormat, path_ + ": the index has its weight_map twice",
+                    {.expected = "each key once"});
+      }
       has_weight_map = true;
     } else {
       pass_over("an object");
@@ -56,8 +59,12 @@ class IndexParser final : public nlohmann::json_sax<Json> {
     if (!in_weight_map()) return pass_over("a text");
     if (weight_map.size() == kMaxTensors)
       fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
-    if (!weight_map.emplace(tensor_, file).second)
-      fail(Code::kFormat, "{}: tensor {} appears twice", path_, in_quotes(tensor_));
+    if (const auto [first, is_new] = weight_map.emplace(tensor_, file); !is_new) {
+      throw Error(
+          Code::kFormat, fmt::format("{}: tensor {} appears twice", path_, in_quotes(tensor_)),
+          {.expected = "each name once",
+           .found = fmt::format("in {} and in {}", in_quotes(first->second), in_quotes(file))});
+    }
     return true;
   }
   bool null() override { return pass_over("null"); }
@@ -106,14 +113,20 @@ WeightMap read_index(const MappedFile& index) {
                  .found = std::to_string(text.size())});
   }
   // The JSON library takes a NUL for the end of the text; nothing may hide behind it.
-  if (text.find('\0') != std::string_view::npos) fail(Code::kFormat, "{}: is not valid JSON", path);
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    throw Error(Code::kFormat, path + ": is not valid JSON",
+                {.found = fmt::format("a NUL at byte {}", nul + 1)});
+  }
   IndexParser parser(path);
   Json::sax_parse(text, &parser);
   if (!parser.has_weight_map) {
     throw Error(Code::kUnsupported, path + ": is a JSON text, not a model",
                 {.hint = "give the weight file that stands beside it (.safetensors or .pth)"});
   }
-  if (parser.weight_map.empty()) fail(Code::kFormat, "{}: holds no tensors", path);
+  if (parser.weight_map.empty()) {
+    throw Error(Code::kFormat, path + ": holds no tensors",
+                {.expected = R"("weight_map": {"TENSOR": "FILE", ...})", .found = "an empty one"});
+  }
   return std::move(parser.weight_map);
 }
 
@@ -152,7 +165,8 @@ class Sharded final : public Reader {
     if (shard.format() != format_ || (format_ != "safetensors" && format_ != "pth")) {
       throw Error(Code::kUnsupported, shard.path() + ": is no part of a model in several files",
                   {.expected = "safetensors throughout, or PyTorch files throughout",
-                   .found = std::string(shard.format())});
+                   .found = std::string(shard.format()),
+                   .hint = "are index and files of one model?"});
     }
     for (const StoredTensor& t : shard.tensors()) {
       const auto entry = weight_map.find(t.name);

@@ -51,9 +51,9 @@ class ZipParser {
   [[nodiscard]] std::uint32_t u32_at(std::size_t position) const {
     return ByteCursor(archive_.subspan(position), path_, "a zip record").read<std::uint32_t>();
   }
-  [[noreturn]] void broken(std::string_view what) const {
-    throw Error(Code::kFormat, fmt::format("{}: zip archive: {}", path_, what),
-                {.hint = "the file is damaged: fetch it again"});
+  [[noreturn]] void broken(std::string_view what, Detail detail = {}) const {
+    detail.hint = "the file is damaged: fetch it again";
+    throw Error(Code::kFormat, fmt::format("{}: zip archive: {}", path_, what), detail);
   }
 
   std::span<const std::byte> archive_;
@@ -68,9 +68,12 @@ std::vector<ZipMember> ZipParser::members() {
         {.expected = fmt::format("at most {}", kMaxMembers), .found = std::to_string(d.count)});
   }
   if (d.bytes > d.end || d.offset > d.end - d.bytes)
-    broken("the directory lies outside the archive");
+    broken("the directory lies outside the archive",
+           {.expected = fmt::format("that it ends at byte {} or before", d.end),
+            .found = fmt::format("{} bytes from byte {}", d.bytes, d.offset)});
   if (d.bytes / kDirectoryEntryBytes < d.count)
-    broken("the directory is too short for its entries");
+    broken("the directory is too short for its entries",
+           {.found = fmt::format("{} bytes for {} entries", d.bytes, d.count)});
 
   ByteCursor in(archive_.subspan(d.offset, d.bytes), path_, "the zip directory");
   std::vector<ZipMember> members;
@@ -110,7 +113,9 @@ std::size_t ZipParser::find_end_record() const {
     if (in.read<std::uint16_t>() == comment) return at;
   }
   throw Error(Code::kFormat, path_ + ": zip archive: no end record found",
-              {.hint = "the file is incomplete or damaged: fetch it again"});
+              {.expected = "one at the end of the file",
+               .found = fmt::format("none in a file of {} bytes", size),
+               .hint = "is the download complete? Compare its size, or fetch it again"});
 }
 
 Directory ZipParser::find_directory() const {
@@ -180,7 +185,10 @@ Entry ZipParser::read_entry(ByteCursor& in) const {
   if (disk != 0) broken("it is spread over several disks");
   if ((e.flags & kEncrypted) != 0) {
     throw Error(Code::kUnsupported,
-                fmt::format("{}: zip archive: member {} is encrypted", path_, in_quotes(e.name)));
+                fmt::format("{}: zip archive: member {} is encrypted", path_, in_quotes(e.name)),
+                {.expected = "members that are stored as they are, as torch.save does it",
+                 .found = "one that needs a password",
+                 .hint = "decrypt it with the program that encrypted it"});
   }
   if (e.method != 0) {
     throw Error(
@@ -192,7 +200,8 @@ Entry ZipParser::read_entry(ByteCursor& in) const {
              "unpack an archive that contains the model; a TorchScript program is no model file"});
   }
   if (e.packed != e.unpacked)
-    broken(fmt::format("member {} states two different sizes", in_quotes(e.name)));
+    broken(fmt::format("member {} states two different sizes", in_quotes(e.name)),
+           {.found = fmt::format("{} and {} bytes", e.packed, e.unpacked)});
   return e;
 }
 
@@ -220,7 +229,9 @@ void ZipParser::read_sizes64(std::span<const std::byte> extra, Entry& e) const {
 // extra field is padding, but its name must agree: other programs may go by this header.
 Extent ZipParser::locate(const Entry& e, const Directory& d) const {
   const auto outside = [&] {
-    broken(fmt::format("member {} lies outside the archive", in_quotes(e.name)));
+    broken(fmt::format("member {} lies outside the archive", in_quotes(e.name)),
+           {.expected = fmt::format("that it ends at byte {} or before", d.offset),
+            .found = fmt::format("{} bytes from byte {}", e.unpacked, e.offset)});
   };
   const std::uint64_t limit = d.offset;
   if (e.offset > limit || limit - e.offset < kLocalHeaderBytes) outside();
@@ -232,7 +243,8 @@ Extent ZipParser::locate(const Entry& e, const Directory& d) const {
   const auto name_bytes = in.read<std::uint16_t>(), extra_bytes = in.read<std::uint16_t>();
   if (signature != kLocalHeader || in.take_text(name_bytes) != e.name || method != e.method ||
       (flags & kEncrypted) != 0)
-    broken(fmt::format("member {} is not where the directory says", in_quotes(e.name)));
+    broken(fmt::format("member {} is not where the directory says", in_quotes(e.name)),
+           {.expected = fmt::format("its header at byte {}", e.offset)});
   in.take(extra_bytes);
   if (e.unpacked > in.left()) outside();
   return {e.offset, e.offset + in.position() + e.unpacked, e.name};

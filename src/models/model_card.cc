@@ -6,8 +6,7 @@
 #include <string_view>
 
 #include "base/json.h"
-#include "base/mapped_file.h"
-#include "formats/untrusted.h"
+#include "models/description.h"
 #include "models/model_config.h"
 
 namespace prwkv {
@@ -38,13 +37,11 @@ void add_gguf(ModelCard& card, const Reader& file) {
 
 // transformers has the template as one text, or as a list of {"name", "template"}.
 void add_tokenizer_config(ModelCard& card, const std::filesystem::path& folder) {
-  const std::string path = (folder / "tokenizer_config.json").string();
+  const std::filesystem::path path = folder / "tokenizer_config.json";
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(folder / "config.json", ignored) ||
-      !std::filesystem::is_regular_file(path, ignored))
-    return;
-  const MappedFile mapped(path);
-  const Json config = parse_json(as_text(mapped.bytes()), path);
+  if (!std::filesystem::is_regular_file(folder / "config.json", ignored)) return;
+  constexpr std::size_t kMostBytes = std::size_t{16} << 20;  // it may list all added tokens
+  const Json config = description(path, kMostBytes);
   if (!config.is_object()) return;
   Json value = config.value(kChatTemplate, Json());
   if (value.is_array()) {
@@ -65,7 +62,11 @@ ModelCard model_card(const Reader& file) {
   if (file.format() == "safetensors") {
     for (const auto& [key, value] : file.metadata()) add(card, key, value);
   }
-  add_tokenizer_config(card, std::filesystem::path(file.path()).parent_path());
+  try {
+    add_tokenizer_config(card, std::filesystem::path(file.path()).parent_path());
+  } catch (const Error&) {
+    if (file.format() != "gguf") throw;  // it has a card of its own
+  }
   return card;
 }
 

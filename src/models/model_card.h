@@ -17,7 +17,7 @@ inline constexpr const char* kChatTemplate = "chat_template";
 
 /// What the file says, and, where it is part of a Hugging Face folder, what tokenizer_config.json says.
 /// Facts about the file itself ("format", "architecture", sizes) are not among it. Throws Error{kFile |
-/// kFormat} for a broken tokenizer_config.json.
+/// kFormat} for a broken tokenizer_config.json, but not beside a GGUF file.
 ModelCard model_card(const Reader& file);
 
 }  // namespace prwkv

@@ -48,7 +48,7 @@ struct ConfigOwner {
 /// generation_config.json there. A config.json that names other sizes than `owner` belongs to another
 /// model in the same folder, and neither file is used; without them, all facts are empty. Special ids
 /// are left to the tokenizer: published files have wrong ones. Throws Error{kFile | kFormat} for a file
-/// that cannot be read, or a value that cannot be.
+/// that cannot be read, or a value that cannot be; not for a GGUF file, which describes itself.
 ModelConfig config_of(const Reader& reader, const ConfigOwner& owner);
 
 }  // namespace prwkv

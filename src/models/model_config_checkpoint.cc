@@ -3,12 +3,11 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/mapped_file.h"
 #include "formats/reader.h"
+#include "models/description.h"
 #include "models/model_config.h"
 
 namespace prwkv {
@@ -75,22 +74,6 @@ bool is_of(const ConfigOwner& owner, const Json& json) {
          agrees({"hidden_size", "n_embd"}, owner.channels);
 }
 
-/// The JSON of a small file that describes a model; null if there is no such file.
-Json description(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return nullptr;
-  const MappedFile file(path.string());
-  constexpr std::size_t kMostBytes = std::size_t{1} << 20;
-  if (file.bytes().size() > kMostBytes) {
-    throw Error(Code::kFormat, path.string() + ": is too large to describe a model",
-                {.expected = fmt::format("at most {} bytes", kMostBytes),
-                 .found = fmt::format("{}", file.bytes().size()),
-                 .hint = "it is not needed: it may be removed"});
-  }
-  return parse_json({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
-                    path.string());
-}
-
 ModelConfig from_json(const Json& json, const std::string& path) {
   ModelConfig config;
   if (const auto eps = number(json, {"layer_norm_epsilon", "norm_eps"}))
@@ -126,23 +109,38 @@ SamplingDefaults sampling_from_json(const Json& json, const std::string& path) {
   return sampling;
 }
 
+ModelConfig from_folder(const std::filesystem::path& folder, const ConfigOwner& owner) {
+  const std::filesystem::path path = folder / "config.json",
+                              generation_path = folder / "generation_config.json";
+  const Json json = description(path);
+  ModelConfig config;
+  if (json.is_object()) {
+    if (!is_of(owner, json)) return config;
+    config = from_json(json, path.string());
+  }
+  config.sampling = sampling_from_json(description(generation_path), generation_path.string());
+  return config;
+}
+
 }  // namespace
 
 ModelConfig config_of(const Reader& reader, const ConfigOwner& owner) {
   const std::filesystem::path folder = std::filesystem::path(reader.path()).parent_path();
-  const std::filesystem::path path = folder / "config.json",
-                              generation_path = folder / "generation_config.json";
-  const bool has_metadata = !reader.values().empty();
-  const Json json = description(path);
-  const bool is_of_another = json.is_object() && !is_of(owner, json);
-  ModelConfig config;
-  if (has_metadata)
-    config = from_metadata(reader);
-  else if (json.is_object() && !is_of_another)
-    config = from_json(json, path.string());
-  add_stated_eps(config, reader);
-  if (!is_of_another)
-    config.sampling = sampling_from_json(description(generation_path), generation_path.string());
+  if (reader.values().empty()) {
+    try {
+      ModelConfig config = from_folder(folder, owner);
+      add_stated_eps(config, reader);
+      return config;
+    } catch (const Error& e) {
+      throw e.or_hint(kMayBeRemoved);
+    }
+  }
+  ModelConfig config = from_metadata(reader);
+  try {
+    config.sampling = from_folder(folder, owner).sampling;
+  } catch (const Error&) {
+    // The file describes itself. What lies beside it may help, but is no reason to refuse it.
+  }
   return config;
 }
 

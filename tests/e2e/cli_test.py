@@ -931,25 +931,71 @@ class Convert(CliTest):
         # A limit on the size of files stands in for a full disk: write() fails in the same way.
         def limit() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # as in a shell: it ends programs that let it
 
         old = self.old_file()
         done = subprocess.run([BINARY, "convert", self.make_model("7"), old], capture_output=True, preexec_fn=limit,
                               check=False)
         self.assertEqual(done.returncode, FILE)
-        self.assertIn(b"cannot be written", done.stderr)
+        self.assertIn(b"cannot be written\n  found     File too large\n  hint      is there room", done.stderr)
         self.expect_untouched(old)
 
     def test_unwritable_folder(self) -> None:
-        old = self.old_file()
+        model, old = self.make_model("7"), self.old_file()
+        # Nobody can write there, not even root.
+        self.assertEqual(self.refused(FILE, "convert", model, old / "x.gguf"),
+                         f"prwkv: {old}/x.gguf: cannot be written\n  found     folder '{old}': Not a directory\n"
+                         "  hint      choose a folder in which you may write\n")
+        self.assertEqual(self.refused(FILE, "convert", model, "nodir/x.gguf"),
+                         "prwkv: nodir/x.gguf: cannot be written\n  found     folder 'nodir': No such file or directory\n"
+                         "  hint      make that folder first\n")
+        self.assertEqual(self.refused(FILE, "convert", model, f"{old}/new/"),
+                         f"prwkv: {old}/new/: cannot be made\n  found     Not a directory\n"
+                         "  hint      choose a folder in which you may write\n")
         os.chmod(old.parent, 0o555)
         try:
-            if os.access(old.parent, os.W_OK):
-                self.skipTest("root may write everywhere")
-            self.assertIn("cannot be written", self.refused(FILE, "convert", self.make_model("7"), old))
+            if not os.access(old.parent, os.W_OK):  # root may write everywhere
+                self.assertIn("Permission denied", self.refused(FILE, "convert", model, old))
         finally:
             os.chmod(old.parent, 0o755)
         self.expect_untouched(old)
+
+    def test_a_new_folder_goes_with_what_was_to_lie_in_it(self) -> None:
+        model = self.make_model("7", sizes="L12,C1024,V65536", dtype="f16")
+        place = Path(tempfile.mkdtemp(dir=self.folder))
+        process = subprocess.Popen([BINARY, "convert", model, f"{place}/a/new/", "--progress"], stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=TIMEOUT_S)
+        # A very fast disk may have been done before the signal came.
+        if process.returncode != OK:
+            self.assertEqual(process.returncode, INTERRUPTED)
+            self.assertEqual(list(place.iterdir()), [])
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+
+        (place / "kept").mkdir()
+        for folder in ["kept", "b/new"]:
+            done = subprocess.run([BINARY, "convert", self.make_model("7"), f"{place}/{folder}/"], capture_output=True,
+                                  preexec_fn=limit, check=False)
+            self.assertEqual(done.returncode, FILE, done.stderr)
+        self.assertEqual([path.name for path in place.iterdir()], ["kept"])
+
+    def test_names_that_would_not_be_used(self) -> None:
+        model = self.make_model("7")
+        for out, names, target, hint in [
+                ("x.gguf", "hf", "GGUF, which has names of its own", "leave it out"),
+                ("x.gguf", "blinkdl", "GGUF, which has names of its own", "leave it out"),
+                ("x.bin", "hf", "rwkv.cpp, which has names of its own", "leave it out"),
+                ("x/", "blinkdl", "Hugging Face's layout", "leave it out, or give the path of a file")]:
+            self.assertEqual(self.refused(USAGE, "convert", model, out, "--names", names),
+                             f"prwkv: {out}: --names {names} does not go with {target}\n"
+                             "  expected  --names with a .safetensors, .pth or .pt file\n"
+                             f"  found     --names {names}\n  hint      {hint}\n")
+        self.assertFalse((self.folder / "x").exists())
+        self.ok("convert", model, "x/", "--names", "hf", "-q")
 
     def test_damaged_input(self) -> None:
         cut = self.folder / "cut.safetensors"

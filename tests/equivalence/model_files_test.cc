@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include "formats/writer.h"
+#include "models/export.h"
+#include "models/model_card.h"
 #include "models/model_tokenizer.h"
 #include "support/engines.h"
 #include "support/paths.h"
@@ -153,6 +155,11 @@ TEST_F(Refusals, SayWhatIsThereOtherwise) {
 
 // ---- config.json
 
+const std::string kMayBeRemoved =
+    "\n  hint      fetch it again, or remove it: a model runs without it, with what is usual for "
+    "its "
+    "generation";
+
 class Config : public testing::Test {
  protected:
   Config() { std::filesystem::copy(repository_file("tests/golden/rwkv7.safetensors"), model_); }
@@ -195,12 +202,40 @@ TEST_F(Config, ThatIsWrongAboutSizesDoesNoHarm) {
 
 TEST_F(Config, ThatCannotBeUsedIsAnError) {
   config("{\"hidden_size\": ");
-  EXPECT_TRUE(error_of([&] { (void)load(); }).starts_with(folder_ / "config.json: not valid JSON"));
+  const std::string error = error_of([&] { (void)load(); });
+  EXPECT_TRUE(error.starts_with(folder_ / "config.json: not valid JSON")) << error;
+  EXPECT_TRUE(error.ends_with(kMayBeRemoved)) << error;
   config(R"({"norm_eps": -1})");
   EXPECT_EQ(error_of([&] { (void)load(); }),
             (folder_ / "config.json") +
                 ": 'layer_norm_epsilon or norm_eps' cannot be the eps of a norm\n"
-                "  expected  a number between 0 and 1\n  found     -1");
+                "  expected  a number between 0 and 1\n  found     -1" +
+                kMayBeRemoved);
+}
+
+TEST_F(Config, ThatIsEmptyIsAnErrorThatSaysWhatToDo) {
+  for (const char* name : {"config.json", "generation_config.json"}) {
+    std::ofstream(folder_ / name).close();
+    EXPECT_EQ(error_of([&] { (void)load(); }), (folder_ / name) + ": is empty" + kMayBeRemoved);
+    std::filesystem::remove(folder_ / name);
+  }
+  config("{}");
+  std::ofstream(folder_ / "tokenizer_config.json").close();
+  EXPECT_EQ(error_of([&] { Export(Checkpoint(model_), {}); }),
+            (folder_ / "tokenizer_config.json") + ": is empty" + kMayBeRemoved);
+}
+
+TEST_F(Config, ThatIsBrokenDoesNoHarmToGguf) {
+  const std::string gguf = folder_ / "model.gguf";
+  Export(Checkpoint(model_), {.format = WeightFormat::kGguf, .dtype = {}}).write(gguf);
+  for (const char* text : {"", "{", R"({"norm_eps": -1, "top_p": 2})"}) {
+    for (const char* name : {"config.json", "generation_config.json", "tokenizer_config.json"})
+      std::ofstream(folder_ / name) << text;
+    const Checkpoint file(gguf);
+    EXPECT_EQ(file.config().layer_norm_eps, 1e-5) << text;
+    EXPECT_EQ(file.config().sampling.top_p, std::nullopt) << text;
+    EXPECT_EQ(model_card(file.reader()).count(kChatTemplate), 0u) << text;
+  }
 }
 
 TEST_F(Config, OfGenerationIsHowTextIsDrawn) {
@@ -218,7 +253,8 @@ TEST_F(Config, OfGenerationIsHowTextIsDrawn) {
   std::ofstream(folder_ / "generation_config.json") << R"({"top_p": 2})";
   EXPECT_EQ(error_of([&] { (void)load(); }),
             (folder_ / "generation_config.json") +
-                ": 'top_p' is out of range\n  expected  a number from 0 to 1\n  found     2");
+                ": 'top_p' is out of range\n  expected  a number from 0 to 1\n  found     2" +
+                kMayBeRemoved);
   // One that stands beside another model's config.json is as little ours as that.
   config(R"({"hidden_size": 64})");
   EXPECT_EQ(Engine::open(model_, {})->session().sampler().options().top_p, SamplingOptions{}.top_p);
