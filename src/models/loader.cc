@@ -151,7 +151,8 @@ void check_dims(const Checkpoint& file, std::string_view generation, const Dims&
   for (const auto& [name, rank] : d.ranks) {
     if (rank <= 0 || rank > kMost) bad("as a low-rank size", rank);
   }
-  if (d.H != 0 && (d.N <= 0 || d.H * d.N != d.A)) {
+  const bool has_heads = !generation.starts_with('4');
+  if (has_heads && (d.H <= 0 || d.N <= 0 || d.H * d.N != d.A)) {
     throw Error(Code::kFormat,
                 fmt::format("{}: heads do not match the attention channels", file.path()),
                 {.expected = fmt::format("{} = heads x channels per head", d.A),

@@ -119,7 +119,7 @@ struct NamedOptions {
 
 /// All parameters of `model` under the names of a file, in the order of the listing, with values
 /// from `find` (BlinkDL name → source, in BlinkDL's layout; nullptr if there is none).
-/// Throws Error{kFormat} naming a parameter without a source or of the wrong size, and
+/// Throws Error{kFormat} naming a parameter without a source, or of the wrong type or size, and
 /// Error{kUnsupported} for one that the naming has no name for.
 std::vector<NamedTensor> named_tensors(const Naming& naming, const Model& model,
                                        const std::function<const Source*(std::string_view)>& find,

@@ -168,6 +168,8 @@ Source Source::with_blocks(std::size_t axis, std::span<const int> order) const {
   const Axis& whole = axes[axis];
   const auto blocks = static_cast<std::int64_t>(order.size());
   PRWKV_DCHECK(blocks > 0 && whole.size % blocks == 0);
+  // Without elements there is nothing to put in order, and sizes that no bytes vouch for.
+  if (numel() == 0) return *this;
   const std::int64_t each = whole.size / blocks;
   Source s = *this;
   std::vector<std::int64_t>& places = s.axes[axis].order;
@@ -282,6 +284,7 @@ void SourceReader::copy(std::int64_t first, std::span<std::byte> out) const {
       }
     };
     switch (type.block_bytes) {
+      case 1: return walk(std::uint8_t{});
       case 2: return walk(std::uint16_t{});
       case 4: return walk(std::uint32_t{});
       case 8: return walk(std::uint64_t{});

@@ -1,4 +1,4 @@
-/// Writes the seed inputs of the fuzz targets for weight formats: make_seeds tests/fuzz/corpus
+/// Writes the seed inputs of the fuzz targets for weight files: make_seeds tests/fuzz/corpus
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -129,6 +129,142 @@ void write_sharded(const Corpus& corpus) {
              to_bytes(R"({"metadata":[[{"k":[1,-1,0.5,true,null]}]],"weight_map":{}})"));
 }
 
+/// Choices and parts as fuzz_checkpoint.cc explains them.
+void write_checkpoint(const Corpus& corpus) {
+  const auto add = [&](const std::string& name, std::string text,
+                       std::initializer_list<std::string> parts = {}) {
+    for (const std::string& part : parts) text += "\x1e" + part;
+    corpus.add(name, "", to_bytes(text));
+  };
+  struct Row {
+    const char *name, *choices;  // format, generation, naming
+  };
+  for (const auto& [name, choices] :
+       {Row{"7", "000"},        Row{"6", "010"},     Row{"5.2", "020"},   Row{"5.1", "030"},
+        Row{"5.0", "040"},      Row{"4a", "050"},    Row{"4", "060"},     Row{"7_gguf", "101"},
+        Row{"6_gguf", "111"},   Row{"7_cpp", "202"}, Row{"6_cpp", "212"}, Row{"5.2_cpp", "222"},
+        Row{"5.0_cpp", "242"},  Row{"4_cpp", "262"}, Row{"6_hf", "013"},  Row{"5.2_hf", "023"},
+        Row{"4_hf", "063"},     Row{"7_fla", "004"}, Row{"6_fla", "014"}, Row{"7_port", "005"},
+        Row{"5.2_port", "325"}, Row{"7_pth", "300"}})
+    add(name, choices);
+
+  // Sizes, types, what is exported: format, names, type; rows, backend, types there.
+  add("7_f16_to_gguf",
+      "000"
+      "0100000"
+      "110"
+      "10?"
+      "0000");
+  add("6_q8_to_gguf",
+      "111"
+      "0155512"
+      "=00"
+      "100"
+      "0101");
+  add("7_k_quants",
+      "101"
+      "1554344"
+      "@00"
+      "000"
+      "0007");
+  add("7_to_fla",
+      "000"
+      "0000000"
+      "200"
+      "011"
+      "0110");
+  add("4_to_hf",
+      "060"
+      "2012130"
+      "330"
+      "310"
+      "0000");
+  add("5.2_to_cpp",
+      "020"
+      "0112230"
+      "0"
+      "100"
+      "20;"
+      "0002");
+  add("7_iq4_nl",
+      "101"
+      "0155545"
+      "C00"
+      "10:"
+      "0000");
+  add("nan",
+      "000"
+      "0000000"
+      "002"
+      "102"
+      "0000");
+  add("one_of_all",
+      "010"
+      "1311111"
+      "000"
+      "100"
+      "0000");
+
+  const std::string config =
+      R"(c{"num_hidden_layers":2,"hidden_size":8,"head_dim":4,"norm_eps":1e-5})";
+  const std::string card =
+      "ttokenizer.chat_template x\ntgeneral.license mit\ntgeneral.name \"\xff\\";
+  add("folder_fla", "004",
+      {config, R"(g{"temperature":0.5,"top_p":1,"top_k":40,"do_sample":false})",
+       R"(t{"chat_template":[{"name":"default","template":"{{x}}"}]})",
+       R"(j{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},)"
+       R"("added_tokens":[{"id":3,"content":"<|endoftext|>","special":true}]})"});
+  add("folder_flat_r_k", "000", {config, "es@r_k 8", "k" + card});
+  add("folder_divisor", "020",
+      {R"(c{"head_size_divisor":8,"layer_norm_epsilon":1e-3})",
+       "v1 'a' 1\n2 b'\\xff' 1\n3 ' b' 2\n", R"(g{"temperature":1e300})",
+       R"(t{"chat_template":"x"})"});
+  add("folder_of_another", "063", {R"(c{"n_layer":24,"n_embd":768,"norm_eps":0})"});
+  add("gguf_tokens", "101",
+      {"ktgeneral.architecture rwkv7\nfrwkv7.attention.layer_norm_epsilon 1e-5\n"
+       "urwkv7.wkv.head_size 4\nttokenizer.ggml.model rwkv\n"
+       "Ttokenizer.ggml.tokens <s>,a,b,\\n,\\xff,\\\\,ab\nItokenizer.ggml.token_type "
+       "3,1,1,1,1,4,5\n" +
+       card});
+  add("gguf_divided",
+      "111"
+      "2000000"
+      "000"
+      "100",
+      {"ktgeneral.architecture rwkv6\nurwkv6.rescale_every_n_layers 1\nttokenizer.ggml.model "
+       "no_vocab"});
+  add("gguf_hybrid", "101", {"ktgeneral.architecture arwkv7"});
+  add("gguf_odd", "101",
+      {"kdrwkv7.attention.layer_norm_epsilon 2\nirwkv7.wkv.head_size -1\nbgeneral.x 1\n"
+       "ttokenizer.ggml.model gpt2"});
+
+  add("wrapped", "000", {"epmodule.\ntA7"});
+  add("adapter", "000", {"epbase_model.model.\nn0blocks.0.att.key.lora_A"});
+  add("hybrid", "000", {"ea0model.layers.0.self_attn.w_lora.0 2 2"});
+  add("research", "000", {"ea0blocks.1.ffn.enn.weight 2 2"});
+  add("pointer_head", "060", {"ea0head_q.weight 2 2"});
+  add("tuned_state", "000", {"eX0\na0blocks.0.att.time_state 2 4 4"});
+  add("incomplete", "000", {"ex@ffn.value "});
+  add("transposed", "000", {"er@att.w1 \nr@ffn.key \nr@head "});
+  add("blocks_apart", "000", {"ebP4095\nbQ4096\nbR-1"});
+  add("twice", "004", {"ea0model.emb.weight 7 8\na0emb.weight 7 8"});
+  add("no_rows", "000", {"es@emb 0 8\nS@att.v1 0 4"});
+  add("no_heads", "000", {"eS@r_k 0 4"});
+  add("huge_and_empty", "014", {"eS@x_proj.0.linear 5497558138880 0\nS@x_proj.2 0 5497558138880"});
+  add("of_bytes",
+      "000"
+      "0000000"
+      "660"
+      "100");
+  add("unused_bytes",
+      "004"
+      "0000000"
+      "000"
+      "00",
+      {"ea7model.layers.0.attn.v_lora.lora.0.weight 2 8"});
+  add("of_integers", "000", {"et@emb 4\nt@ln1 7\nt@head 8"});
+}
+
 }  // namespace
 }  // namespace prwkv::testing
 
@@ -144,6 +280,7 @@ int main(int argc, char** argv) {
     write_rwkvcpp({argv[1], "fuzz_rwkvcpp"});
     write_gguf({argv[1], "fuzz_gguf"});
     write_sharded({argv[1], "fuzz_sharded"});
+    write_checkpoint({argv[1], "fuzz_checkpoint"});
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;
