@@ -31,7 +31,6 @@
 #include "models/diff.h"
 #include "models/export.h"
 #include "models/gguf_metadata.h"
-#include "models/hf_files.h"
 #include "models/model_tokenizer.h"
 #include "runtime/engine.h"
 
@@ -368,11 +367,7 @@ void check_export(const Checkpoint& file, const ExportOptions& options, const Fo
   // What the library writes, it reads.
   const auto reader = open_weights(path);
   require(reader->tensors().size() == plan.tensors().size());
-  for (const HfFile& f : hf_files({.generation = plan.model().generation->name,
-                         .dims = plan.model().dims,
-                         .dtype = plan.main_dtype(),
-                         .layer_norm_eps = plan.layer_norm_eps(),
-                         .card = plan.card()})) {
+  for (const HfFile& f : plan.hf_files()) {
     constexpr std::size_t kVocabulary = 1 << 16;  // that of the library itself
     if (f.name.ends_with(".json") && f.content.size() < kVocabulary) parse_json(f.content, f.name);
   }
