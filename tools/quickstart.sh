@@ -4,7 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 tools/install_packages.sh build
-cmake --preset release -DPRWKV_TESTS=OFF -DPRWKV_BENCH=OFF >/dev/null
+# Whole layers in one compilation: half the time of a build from nothing.
+cmake --preset release -DCMAKE_UNITY_BUILD=ON -DPRWKV_TESTS=OFF -DPRWKV_BENCH=OFF >/dev/null
 cmake --build --preset release --target prwkv
 
 model=build/random-rwkv7-0.1b.safetensors
