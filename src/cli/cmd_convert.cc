@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -123,13 +124,40 @@ class TargetFolder {
   std::vector<fs::path> made_;  ///< the innermost first
 };
 
-void write_hf_files(const Export& plan, const std::string& folder) {
-  for (const HfFile& file : plan.hf_files()) {
-    AtomicFile out((fs::path(folder) / file.name).string());
-    out.write(file.content);
-    out.commit();
+/// A reader would take these for the new model's, if it does not bring its own.
+void expect_no_other_descriptions(const std::string& folder, const std::vector<HfFile>& files) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_read = name == "tokenizer.json" || name == "tokenizer_config.json" ||
+                         name == "chat_template.jinja" || name.starts_with("rwkv_vocab");
+    const bool is_written =
+        std::any_of(files.begin(), files.end(), [&](const HfFile& f) { return f.name == name; });
+    if (!is_read || is_written) continue;
+    throw Error(Code::kFile, folder + ": holds what belongs to another model",
+                {.expected = "a new folder, or one of a model with the same files",
+                 .found = one_line(name),
+                 .hint = "give another folder, or remove that file"});
   }
 }
+
+/// The small files of a folder, complete under temporary names: a disk that is full shows before any
+/// file of the old model is replaced.
+class HfFolderFiles {
+ public:
+  HfFolderFiles(const std::vector<HfFile>& files, const std::string& folder) {
+    for (const HfFile& file : files) {
+      waiting_.push_back(std::make_unique<AtomicFile>((fs::path(folder) / file.name).string()));
+      waiting_.back()->write(file.content);
+    }
+  }
+  void commit() {
+    for (const auto& file : waiting_) file->commit();
+  }
+
+ private:
+  std::vector<std::unique_ptr<AtomicFile>> waiting_;
+};
 
 void run_convert(const ConvertOptions& o) {
   const Target target = target_of(o);
@@ -138,13 +166,17 @@ void run_convert(const ConvertOptions& o) {
   const Export plan(in, target.options);
   catch_interrupts();
   std::optional<TargetFolder> folder;
+  std::vector<HfFile> files;
   if (!target.folder.empty()) {
+    files = plan.hf_files();
     expect_no_other_weights(target.folder);
+    expect_no_other_descriptions(target.folder, files);
     folder.emplace(target.folder);
   }
   expect_writable(target.weights);
   expect_room(target.weights, plan.bytes());
   const Stopwatch clock;
+  HfFolderFiles beside(files, target.folder);
   {
     Progress progress("convert", "bytes", o.progress);
     plan.write(target.weights, [&](std::uint64_t done, std::uint64_t total) {
@@ -153,7 +185,7 @@ void run_convert(const ConvertOptions& o) {
       return !interrupted();
     });
   }
-  if (!target.folder.empty()) write_hf_files(plan, target.folder);
+  beside.commit();
   if (o.json) {
     print_json({{"path", target.weights},
                 {"format", name_of(target.options.format)},

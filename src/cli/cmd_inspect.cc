@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "cli/text.h"
 #include "models/loader.h"
+#include "models/model_card.h"
 #include "models/model_tokenizer.h"
 #include "quant/blocks.h"
 #include "runtime/engine.h"
@@ -26,10 +27,11 @@ struct InspectOptions {
 /// What a file holds, as far as it can be told.
 struct Contents {
   const Checkpoint& file;
-  std::map<std::string, std::string> metadata;  ///< all of it; arrays as "65536 of text"
+  std::map<std::string, OrderedJson> metadata;  ///< all of it; long arrays as "65536 of text"
   /// Stored name → BlinkDL's, where they differ; several for a stack.
   std::map<std::string_view, std::vector<std::string>> renamed;
   Detected detected;
+  NormEps eps;
   std::string problem;      ///< why a file that looks like RWKV cannot be run
   std::string fingerprint;  ///< 64 hexadecimal digits; empty if it has none
   std::string tokenizer;    ///< its name; empty if none is known to belong to the model
@@ -38,20 +40,48 @@ struct Contents {
   std::uint64_t bytes = 0;
 };
 
+/// Lists as JSON, up to `most` items a list; everything else as text.
+OrderedJson value_json(const FileValue& value, std::uint64_t most) {
+  if (value.type() != ValueType::kArray || value.count() > most) return value.str();
+  OrderedJson items = OrderedJson::array();
+  value.for_each_item([&](const FileValue& item) {
+    if (item.type() == ValueType::kArray || item.text())
+      items.push_back(value_json(item, most));
+    else if (const auto whole = item.integer())
+      items.push_back(*whole);
+    else
+      items.push_back(item.number().value_or(0));
+  });
+  return items;
+}
+
 std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
-Contents look_at(const Checkpoint& file) {
+constexpr std::uint64_t kListed = 64;  ///< items of a list without --all
+
+Contents look_at(const Checkpoint& file, bool all) {
   Contents c{.file = file,
-             .metadata = file.reader().metadata(),
+             .metadata = {},
              .renamed = {},
              .detected = {},
+             .eps = {},
              .problem = {},
              .fingerprint = {},
              .tokenizer = {},
              .dtypes = {}};
-  for (const NamedValue& v : file.reader().values()) c.metadata.emplace(v.key, v.value.str());
+  for (const auto& [key, value] : file.reader().metadata()) {
+    if (file.reader().values().empty()) c.metadata.emplace(key, value);
+  }
+  for (const NamedValue& v : file.reader().values()) {
+    const OrderedJson value = value_json(v.value, all ? UINT64_MAX : kListed);
+    c.metadata.emplace(v.key, value);
+  }
+  // What stands beside the file, in its folder.
+  if (file.reader().format() != "gguf") {
+    for (const auto& [key, text] : model_card(file.reader())) c.metadata.emplace(key, text);
+  }
   for (const auto& [name, source] : file.sources()) {
     if (name != source.name) c.renamed[source.name].push_back(name);
   }
@@ -64,6 +94,7 @@ Contents look_at(const Checkpoint& file) {
   try {
     c.detected = detect(file);
     if (c.detected.generation == nullptr) return c;
+    c.eps = norm_eps_of(file, c.detected);
     c.fingerprint = fingerprint_of(file).str();
     const auto tokenizer = tokenizer_of(file, c.detected.dims.V);
     if (tokenizer != nullptr) c.tokenizer = tokenizer->name();
@@ -212,6 +243,10 @@ void print_contents_json(const Contents& c) {
       {"bytes", c.bytes},
       {"tokenizer", text_or_null(c.tokenizer)},
       {"fingerprint", text_or_null(c.fingerprint)},
+      {"eps",
+       {{"layer_norm", c.eps.layer_norm},
+        {"ln_out", c.eps.ln_out},
+        {"group_norm", c.eps.group_norm}}},
       {"metadata", c.metadata}};
   if (!c.problem.empty()) json["problem"] = c.problem;
   json["tensors"] = std::move(tensors);
@@ -310,6 +345,8 @@ void print_contents(const Contents& c, const InspectOptions& o) {
     }
     out += fmt::format("vocabulary   {} ({})\n", d.V,
                        c.tokenizer.empty() ? "unknown: name it with --vocab" : c.tokenizer);
+    out += fmt::format("eps          {} in layer norms, {} in ln_out{}\n", c.eps.layer_norm,
+                       c.eps.ln_out, d.H > 0 ? fmt::format(", {} in ln_x", c.eps.group_norm) : "");
     if (!c.fingerprint.empty()) out += fmt::format("fingerprint  {}\n", c.fingerprint);
   }
   std::vector<std::string> types;
@@ -317,8 +354,12 @@ void print_contents(const Contents& c, const InspectOptions& o) {
   out += fmt::format("tensors      {} ({})\nparameters   {}\nsize         {}\n",
                      file.tensors().size(), fmt::join(types, ", "),
                      count(static_cast<double>(c.parameters)), bytes(static_cast<double>(c.bytes)));
-  for (const auto& [key, value] : c.metadata)
-    out += fmt::format("metadata     {} = {}\n", key, one_line(value.substr(0, 200)));
+  for (const auto& [key, value] : c.metadata) {
+    const std::string text =
+        value.is_string() ? value.get<std::string>()
+                          : value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    out += fmt::format("metadata     {} = {}\n", key, one_line(o.all ? text : text.substr(0, 200)));
+  }
   print(out + "\n" + tensor_table(c, o.all));
 }
 
@@ -328,7 +369,7 @@ void run_inspect(const InspectOptions& o) {
     return;
   }
   const Checkpoint file(o.file);
-  const Contents c = look_at(file);
+  const Contents c = look_at(file, o.all);
   if (o.json)
     print_contents_json(c);
   else
@@ -342,15 +383,12 @@ void add_inspect(CLI::App& app) {
   CLI::App* cmd = app.add_subcommand("inspect", "Show what is in a weight file, of RWKV or not");
   cmd->footer(
       "The format is told by the content, whatever the file is called. A file that holds no RWKV\n"
-      "this version knows has the generation 'unknown' and is no error. Blocks that are alike "
-      "share a\n"
-      "line; BlinkDL's name for a tensor stands behind it where the file has another.\n"
-      "JSON: format, path, files, naming, generation, n_layer, n_embd, n_att, n_ffn, n_vocab, "
-      "n_head,\n"
-      "head_size, lora_ranks, dtypes {name: count}, parameters, bytes, tokenizer, fingerprint,\n"
-      "metadata, tensors [{name, dtype, shape, bytes, blinkdl}]; null where nothing is known. "
-      "With\n"
-      "--tensor: name, dtype, shape, values in row-major order.");
+      "this version knows has the generation 'unknown' and is no error. Blocks that are alike\n"
+      "share a line; BlinkDL's name for a tensor stands behind it where the file has another.\n"
+      "JSON: format, path, files, naming, generation, n_layer, n_embd, n_att, n_ffn, n_vocab,\n"
+      "n_head, head_size, lora_ranks, dtypes {name: count}, parameters, bytes, tokenizer,\n"
+      "fingerprint, eps, metadata, tensors [{name, dtype, shape, bytes, blinkdl}]; null where\n"
+      "nothing is known. With --tensor: name, dtype, shape, values in row-major order.");
   cmd->add_option("FILE", o->file, "Weight file, or folder with one")
       ->required()
       ->type_name("FILE");
@@ -358,7 +396,7 @@ void add_inspect(CLI::App& app) {
       ->check(CLI::Validator(
           [](const std::string& name) { return name.empty() ? "expected a name" : ""; }, ""))
       ->type_name("NAME");
-  cmd->add_flag("--all", o->all, "A line for every tensor");
+  cmd->add_flag("--all", o->all, "A line for every tensor, and long lists of metadata in full");
   cmd->add_flag("--json", o->json, "Print JSON");
   cmd->callback([o] { run_inspect(*o); });
 }

@@ -105,6 +105,15 @@ std::vector<std::int64_t> Checkpoint::squeezed(const std::string& name) const {
   return shape;
 }
 
+std::pair<std::int64_t, std::int64_t> Checkpoint::heads(const std::string& name,
+                                                        std::int64_t channels) const {
+  const auto shape = squeezed(name);
+  if (shape.size() >= 2) return {shape[0], shape[1]};
+  const std::int64_t N = config_.head_size.value_or(channels);
+  return N > 0 && channels % N == 0 ? std::pair(channels / N, N)
+                                    : std::pair(std::int64_t{1}, channels);
+}
+
 std::int64_t Checkpoint::dim(const std::string& name, std::size_t i) const {
   const auto shape = squeezed(name);
   if (i < shape.size()) return shape[i];

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "formats/reader.h"
@@ -38,6 +39,10 @@ class Checkpoint {
   [[nodiscard]] std::vector<std::int64_t> squeezed(const std::string& name) const;
   /// squeezed(name)[i], or an Error naming the rank that was expected.
   [[nodiscard]] std::int64_t dim(const std::string& name, std::size_t i) const;
+  /// (H, N) of a vector with a value for each of `channels`, in the shape (H, N). Where it is flat, N is
+  /// what the file or config.json says, and without that there is one head.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> heads(const std::string& name,
+                                                            std::int64_t channels) const;
   /// 1 + the largest block index.
   [[nodiscard]] std::int64_t layers() const { return layers_; }
 

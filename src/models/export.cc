@@ -100,7 +100,7 @@ const Naming& naming_for(const Checkpoint& file, const Detected& found,
   if (!policy.generations.empty() && std::find(policy.generations.begin(), policy.generations.end(),
                                                generation) == policy.generations.end())
     refuse(file, fmt::format("{} files", policy.name), generation);
-  std::vector<std::string_view> names = {"hf", "fla"};
+  std::vector<std::string_view> names = {"fla", "hf"};  // 6 has both
   if (options.names == ExportNames::kBlinkdl) names = {"blinkdl"};
   if (options.format == WeightFormat::kGguf) names = {"gguf"};
   if (options.format == WeightFormat::kRwkvCpp) names = {"rwkv.cpp"};
@@ -350,7 +350,10 @@ void Export::note_what_is_lost() {
   for (const NamedValue& v : file_.reader().values()) {
     // Sizes show in the tensors; the card and the vocabulary have been seen to.
     const bool is_scalar = v.value.type() != ValueType::kArray;
-    if (v.key.starts_with("rwkv") || v.key.starts_with("tokenizer.") || v.key.starts_with("split."))
+    const bool is_limit = v.key.ends_with(".context_length") &&
+                          v.value.integer() != std::int64_t{kUsualContextLength};
+    if ((v.key.starts_with("rwkv") && !is_limit) || v.key.starts_with("tokenizer.") ||
+        v.key.starts_with("split."))
       continue;
     if (v.key.starts_with("general.") && is_scalar) continue;
     not_carried_.emplace_back(v.key);

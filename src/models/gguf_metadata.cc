@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -37,8 +38,7 @@ constexpr std::array<std::pair<DType, std::uint32_t>, 15> kFileTypes = {{
 }};
 constexpr std::uint32_t kQuantizationVersion = 2;
 
-constexpr std::uint32_t kContextLength = 1048576;  // what llama.cpp's converter states for RWKV
-constexpr std::string_view kEndOfTurn = "\n\n";    // in World's kind of vocabulary
+constexpr std::string_view kEndOfTurn = "\n\n";            // in World's kind of vocabulary
 constexpr std::string_view kWorldTemplate = "rwkv-world";  // a name that llama.cpp knows
 
 std::uint32_t u32(std::int64_t n) { return static_cast<std::uint32_t>(n); }
@@ -70,7 +70,15 @@ class Builder {
     for (const auto& [key, value] : f_.card) {
       const std::string general = "general." + key;
       if (key == kChatTemplate || key == "type" || !is_gguf_key(key)) continue;
-      if (f_.source.value(general) == nullptr) add(general, value);
+      if (f_.source.value(general) != nullptr || key.starts_with(kChatTemplate)) continue;
+      std::uint32_t number = 0;
+      const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
+      // "base_model.count" and its kin, which readers ask for as numbers.
+      if (key.ends_with("count") && parsed.ec == std::errc() &&
+          parsed.ptr == value.data() + value.size())
+        add(general, number);
+      else
+        add(general, value);
     }
     for (const auto& [dtype, number] : kFileTypes) {
       if (dtype == f_.dtype) add("general.file_type", number);
@@ -80,7 +88,8 @@ class Builder {
 
   void sizes() {
     const Dims& d = f_.dims;
-    size("context_length", kContextLength);
+    if (f_.source.value(architecture_ + ".context_length") == nullptr)
+      size("context_length", kUsualContextLength);
     size("vocab_size", d.V);  // without a vocabulary nothing else says it
     size("embedding_length", d.C);
     size("block_count", d.L);
@@ -190,6 +199,13 @@ class Builder {
     const auto known = f_.card.find(kChatTemplate);
     const std::string_view text = known != f_.card.end() ? known->second : otherwise;
     if (!text.empty()) add("tokenizer.chat_template", std::string(text));
+    std::vector<std::string> names;
+    for (const auto& [key, other] : f_.card) {
+      if (!key.starts_with(kNamedTemplate)) continue;
+      names.push_back(key.substr(kNamedTemplate.size()));
+      add("tokenizer." + key, other);
+    }
+    if (!names.empty()) add("tokenizer.chat_templates", std::move(names));
   }
 
   const GgufFacts& f_;

@@ -32,6 +32,9 @@ enum GgufToken : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUn
 /// "rwkv7"; empty for generations that llama.cpp does not know.
 std::string gguf_architecture(std::string_view generation);
 
+/// What llama.cpp's converter states for RWKV, which has no limit.
+inline constexpr std::uint32_t kUsualContextLength = 1048576;
+
 /// Whether GGUF has a place for this key of a card: lower case, digits, and "._-".
 [[nodiscard]] bool is_gguf_key(std::string_view key);
 

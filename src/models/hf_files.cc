@@ -128,7 +128,18 @@ std::vector<HfFile> hf_files(const HfFacts& f) {
     }
   }
   const auto chat = f.card.find(kChatTemplate);
-  if (chat != f.card.end()) tokenizer[kChatTemplate] = chat->second;
+  OrderedJson templates = OrderedJson::array();
+  for (const auto& [key, text] : f.card) {
+    if (key.starts_with(kNamedTemplate))
+      templates.push_back({{"name", key.substr(kNamedTemplate.size())}, {"template", text}});
+  }
+  if (chat != f.card.end()) {
+    if (templates.empty())
+      tokenizer[kChatTemplate] = chat->second;
+    else
+      templates.push_back({{"name", "default"}, {"template", chat->second}});
+  }
+  if (!templates.empty()) tokenizer[kChatTemplate] = templates;
   if (!tokenizer.empty()) files.push_back(json_file("tokenizer_config.json", tokenizer));
   return files;
 }

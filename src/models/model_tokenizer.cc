@@ -23,10 +23,12 @@ namespace fs = std::filesystem;
 constexpr const char *kWorldFile = "rwkv_vocab_v20230424.txt", *kTrieFile = "rwkv_vocab.txt",
                      *kBpeFile = "tokenizer.json", *kInFile = "in the file";
 
-/// Embeddings are padded to a multiple of some number of rows; a vocabulary of less is another model's.
-constexpr std::int64_t kMostPadding = 512;
+/// Embeddings have some rows more than there are tokens. A vocabulary of far less is another model's:
+/// GPT-NeoX's has three quarters of World's size.
 bool fits(const Tokenizer& tokenizer, std::int64_t rows) {
-  return tokenizer.vocab_size() <= rows && rows - tokenizer.vocab_size() < kMostPadding;
+  constexpr std::int64_t kPadding = 512, kShare = 8;
+  return tokenizer.vocab_size() <= rows &&
+         rows - tokenizer.vocab_size() < std::max(kPadding, rows / kShare);
 }
 
 bool have_equal_tokens(const Tokenizer& a, const Tokenizer& b) {

@@ -420,7 +420,10 @@ std::vector<std::int64_t> stored_shape(const Naming& naming, const NamingRule& r
                                        const Dims& d) {
   if (!rule.shape.empty()) return spelled(rule.shape, d);
   std::vector<std::int64_t> shape = blinkdl_shape(p, d);
-  if (p.stored == Stored::kVector) return naming.squeezed ? without_ones(shape) : shape;
+  if (p.stored == Stored::kVector) {
+    // A model of one head has (1, N), which is no 1 to leave out.
+    return naming.squeezed && shape.size() > 2 ? without_ones(shape) : shape;
+  }
   if (!rule.transposed) return shape;
   if (rule.unstacked) shape = {shape[0] * shape[1], shape[2]};
   std::swap(shape.end()[-1], shape.end()[-2]);

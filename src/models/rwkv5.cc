@@ -158,9 +158,10 @@ std::optional<Minor> minor_of(const Checkpoint& file) {
       file.has("blocks.0.att.r_k"))
     return {};
   if (!file.has("blocks.0.att.gate.weight")) return Minor::k0;
+  // 5.2 has a decay for each channel, 5.1 one for each head.
   const Source* decay = file.find("blocks.0.att.time_decay");
-  return decay != nullptr && decay->axes.size() >= 2 && decay->axes[1].size > 1 ? Minor::k2
-                                                                                : Minor::k1;
+  return decay != nullptr && decay->numel() == file.dim("blocks.0.att.key.weight", 0) ? Minor::k2
+                                                                                      : Minor::k1;
 }
 
 bool detect(const Checkpoint& file, Dims& d, Minor minor) {
@@ -172,7 +173,9 @@ bool detect(const Checkpoint& file, Dims& d, Minor minor) {
        .V = file.dim("emb.weight", 0),
        .ranks = {}};
   const auto decay = file.squeezed("blocks.0.att.time_decay");
-  d.H = decay.empty() ? 1 : decay[0];
+  d.H = minor == Minor::k2 ? file.heads("blocks.0.att.time_decay", d.A).first
+        : decay.empty()    ? 1
+                           : decay[0];
   if (d.H <= 0 || d.A % d.H != 0) {
     throw Error(
         Code::kFormat,

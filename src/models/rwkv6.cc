@@ -1,5 +1,7 @@
 /// RWKV-6 ("Finch"), arXiv 2404.05892: token shift and decay depend on the data.
 /// The recurrence: src/ops/wkv6/README.md.
+#include <tuple>
+
 #include "models/checkpoint.h"
 #include "models/rwkv.h"
 
@@ -170,10 +172,9 @@ bool detect_rwkv6(const Checkpoint& file, Dims& d) {
        .A = file.dim("blocks.0.att.key.weight", 0),
        .F = file.dim("blocks.0.ffn.key.weight", 0),
        .V = file.dim("emb.weight", 0),
-       .H = file.dim("blocks.0.att.time_faaaa", 0),
-       .N = file.dim("blocks.0.att.time_faaaa", 1),
        .ranks = {{"mix", file.dim("blocks.0.att.time_maa_w1", 1) / 5},
                  {"decay", file.dim("blocks.0.att.time_decay_w1", 1)}}};
+  std::tie(d.H, d.N) = file.heads("blocks.0.att.time_faaaa", d.A);
   return true;
 }
 

@@ -181,6 +181,9 @@ TEST_F(Carried, MetadataOfGguf) {
     entries.push_back({"general.base_model.count", std::uint32_t{1}});
     entries.push_back({"custom.scale", 0.5f});
     entries.push_back({"rwkv7.something_new", std::uint32_t{3}});
+    for (GgufEntry& e : entries) {
+      if (e.key == "rwkv7.context_length") e.value = std::uint32_t{4096};
+    }
     GgufWriter out(folder_ / "rich.gguf", specs, entries);
     for (const StoredTensor& t : reader->tensors()) out.write(t.bytes);
     out.finish();
@@ -199,7 +202,10 @@ TEST_F(Carried, MetadataOfGguf) {
   EXPECT_EQ(copy->value("general.file_type")->str(), "7");
   // safetensors has texts alone.
   EXPECT_THAT(convert(folder_ / "rich.gguf", folder_ / "m.safetensors"),
-              ElementsAre("general.tags", "custom.scale"));
+              ElementsAre("rwkv7.context_length", "general.tags", "custom.scale"));
+  (void)convert(folder_ / "m.safetensors", folder_ / "back.gguf");
+  EXPECT_EQ(open_weights(folder_ / "back.gguf")->value("general.base_model.count")->type(),
+            ValueType::kU32);
   EXPECT_EQ(open_weights(folder_ / "m.safetensors")->metadata().at("license"), "mit");
   EXPECT_THAT(convert(folder_ / "rich.gguf", folder_ / "m.pth"), Contains("license"));
 }
@@ -256,6 +262,55 @@ TEST_F(Carried, TheConstantsOfNorms) {
     EXPECT_THAT(convert(four, folder_ / out), IsEmpty()) << out;
     EXPECT_EQ(eps_in(folder_ / out), blocks) << out;
   }
+}
+
+TEST_F(Carried, AModelOfOneHead) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> outs = {
+      {"5.2", {".safetensors", ".pth", ".bin", "/"}},
+      {"6", {".safetensors", ".pth", ".bin", ".gguf", "/"}},
+      {"7", {".safetensors", ".pth", ".gguf", "/"}}};
+  for (const auto& [generation, names] : outs) {
+    const std::string in =
+        model("rwkv" + generation + ":L2,C64,V300,N64", generation + "-in.safetensors");
+    const Pass expected = run_whole(*engine_for_file(in, {}), {1, 2, 3, 4, 5});
+    for (const std::string& name : names) {
+      const std::string out = folder_ / generation + "-out" + name;
+      (void)convert(in, out);
+      if (name == "/") fs::remove(out + "config.json");  // it helps, and must not be needed
+      const Checkpoint file(out);
+      const Detected found = detect(file);
+      ASSERT_NE(found.generation, nullptr) << out;
+      EXPECT_EQ(found.generation->name, generation) << out;
+      EXPECT_EQ(found.dims.H, 1) << out;
+      EXPECT_EQ(found.dims.N, 64) << out;
+      const Pass pass = run_whole(*engine_for_file(out, {}), {1, 2, 3, 4, 5});
+      const double tolerance = name == ".bin" ? 1e-5 * spread(expected.logits) : 0;
+      EXPECT_LE(largest_difference(pass.logits, expected.logits), tolerance) << out;
+    }
+  }
+}
+
+TEST_F(Carried, WhatAFolderSaysOfItsModel) {
+  (void)convert(model("rwkv7:L1,C64,V300"), folder_ / "in/");
+  std::ofstream(folder_ / "in/chat_template.jinja") << "{{ messages }}";
+  std::ofstream(folder_ / "in/tokenizer_config.json")
+      << R"({"chat_template": [{"name": "default", "template": "old"}, {"name": "tool_use", "template": "T"}]})";
+  std::ofstream(folder_ / "in/README.md")
+      << "---\nlicense: apache-2.0\nauthor: \"X Y\"\n---\nlicense: no\n";
+  const ModelCard expected = {{"license", "apache-2.0"},
+                              {"author", "X Y"},
+                              {"chat_template", "{{ messages }}"},
+                              {"chat_template.tool_use", "T"}};
+  std::string from = folder_ / "in/";
+  for (const char* name : {"a.gguf", "b/", "c.gguf", "d.safetensors", "e.gguf"}) {
+    EXPECT_THAT(convert(from, folder_ / name), IsEmpty()) << name;
+    from = folder_ / name;
+    const auto reader = open_weights(from);
+    ModelCard card = model_card(*reader);
+    for (const char* other : {"type", "random_weights", "vocab"}) card.erase(other);
+    EXPECT_EQ(card, expected) << name;
+  }
+  EXPECT_EQ(open_weights(from)->value("tokenizer.chat_templates")->texts()->at(0), "tool_use");
 }
 
 TEST_F(Carried, OnlyValuesThatTheNewTypeHolds) {
