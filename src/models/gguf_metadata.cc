@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <optional>
-#include <set>
 #include <tuple>
 #include <utility>
 
@@ -183,16 +183,27 @@ class Builder {
       add(fmt::format("tokenizer.ggml.{}_token_id", key), std::uint32_t{0});
   }
 
-  // Values go from file to file as they are, whatever their types.
+  // Values go from file to file as they are, whatever their types, and in their order: a file that needs no
+  // change comes out the same.
   void take_over() {
-    std::set<std::string, std::less<>> stated = {"general.alignment"};
-    for (const GgufEntry& e : entries_) stated.insert(e.key);
+    std::vector<GgufEntry> all;
     for (const NamedValue& v : f_.source.values()) {
-      if (stated.contains(v.key) || v.key.starts_with("split.")) continue;
-      // The new file may be without the blocks that these two are about.
-      if (v.key == "general.file_type" || v.key == "general.quantization_version") continue;
-      add(std::string(v.key), GgufRaw{v.value.type(), std::string(as_text(v.value.bytes()))});
+      const auto ours = std::find_if(entries_.begin(), entries_.end(),
+                                     [&](const GgufEntry& e) { return e.key == v.key; });
+      if (ours != entries_.end()) {
+        all.push_back(std::move(*ours));
+        entries_.erase(ours);
+        continue;
+      }
+      // About the file, or about blocks that the new one is without.
+      if (v.key.starts_with("split.") || v.key == "general.alignment" ||
+          v.key == "general.file_type" || v.key == "general.quantization_version")
+        continue;
+      all.push_back(
+          {std::string(v.key), GgufRaw{v.value.type(), std::string(as_text(v.value.bytes()))}});
     }
+    std::move(entries_.begin(), entries_.end(), std::back_inserter(all));
+    entries_ = std::move(all);
   }
 
   void chat_template(std::string_view otherwise) {

@@ -258,7 +258,7 @@ class Inspect(CliTest):
         for generation in GENERATIONS:
             report = self.json("inspect", self.make_model(generation, dtype="bf16"))
             keys = ["format", "path", "files", "naming", "generation", "n_layer", "n_embd", "n_att", "n_ffn", "n_vocab", "n_head", "head_size",
-                    "lora_ranks", "dtypes", "parameters", "bytes", "tokenizer", "fingerprint", "metadata", "tensors"]
+                    "lora_ranks", "dtypes", "parameters", "bytes", "tokenizer", "fingerprint", "eps", "metadata", "tensors"]
             self.assertEqual(list(report), keys)
             self.assertEqual(
                 [report[k] for k in ["format", "generation", "n_layer", "n_embd", "n_att", "n_vocab", "tokenizer"]],
