@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace prwkv {
@@ -21,6 +22,10 @@ class MappedFile {
   ~MappedFile();
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  /// The same bytes; nothing says that they are text.
+  [[nodiscard]] std::string_view text() const {
+    return {reinterpret_cast<const char*>(data_), size_};
+  }
   [[nodiscard]] const std::string& path() const { return path_; }
 
   /// Asks the kernel to read ahead / to drop the pages that lie wholly inside `part` of this

@@ -86,11 +86,17 @@ void expect_other_file(const Reader& in, const std::string& out) {
   }
 }
 
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
+    names.push_back(entry.path().filename().string());
+  return names;
+}
+
 /// A reader of the folder would take other weights in it for the model, or not know which to take.
 void expect_no_other_weights(const std::string& folder) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : names_in(folder)) {
     if (!has_weight_extension(name) && !name.ends_with(".index.json")) continue;
     if (name == "model.safetensors") continue;
     throw Error(Code::kFile, folder + ": holds weights already",
@@ -126,9 +132,7 @@ class TargetFolder {
 
 /// A reader would take these for the new model's, if it does not bring its own.
 void expect_no_other_descriptions(const std::string& folder, const std::vector<HfFile>& files) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : names_in(folder)) {
     const bool is_read = name == "tokenizer.json" || name == "tokenizer_config.json" ||
                          name == "chat_template.jinja" || name.starts_with("rwkv_vocab");
     const bool is_written =

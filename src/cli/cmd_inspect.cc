@@ -71,13 +71,10 @@ Contents look_at(const Checkpoint& file, bool all) {
              .fingerprint = {},
              .tokenizer = {},
              .dtypes = {}};
-  for (const auto& [key, value] : file.reader().metadata()) {
-    if (file.reader().values().empty()) c.metadata.emplace(key, value);
-  }
-  for (const NamedValue& v : file.reader().values()) {
-    const OrderedJson value = value_json(v.value, all ? UINT64_MAX : kListed);
-    c.metadata.emplace(v.key, value);
-  }
+  for (const NamedValue& v : file.reader().values())
+    c.metadata.emplace(v.key, value_json(v.value, all ? UINT64_MAX : kListed));
+  if (c.metadata.empty())  // values, where there are any, say the same and more
+    c.metadata.insert(file.reader().metadata().begin(), file.reader().metadata().end());
   // What stands beside the file, in its folder.
   if (file.reader().format() != "gguf") {
     for (const auto& [key, text] : model_card(file.reader())) c.metadata.emplace(key, text);

@@ -76,7 +76,7 @@ std::string json_text(std::string_view text) {
 std::string read_text(const std::string& path) {
   if (path == "-") return read_standard_input();
   const MappedFile file(path);
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  return std::string(file.text());
 }
 
 std::vector<std::int32_t> parse_ids(std::string_view text, std::string_view what) {

@@ -214,12 +214,12 @@ void Reader::add_shard(std::unique_ptr<Reader> shard) {
 std::unique_ptr<Reader> open_weights(const std::string& path) {
   std::error_code ignored;
   MappedFile file(std::filesystem::is_directory(path, ignored) ? weight_file_in(path) : path);
-  if (as_text(file.bytes()).starts_with('{')) return with_hints([&] { return open_sharded(file); });
+  if (file.text().starts_with('{')) return with_hints([&] { return open_sharded(file); });
   return open_weights(std::move(file));
 }
 
 std::unique_ptr<Reader> open_weights(MappedFile file) {
-  const std::string_view text = as_text(file.bytes());
+  const std::string_view text = file.text();
   if (text.empty()) {
     throw Error(Code::kFormat, file.path() + ": is empty",
                 {.hint = "an interrupted download? Fetch it again"});

@@ -106,7 +106,7 @@ class IndexParser final : public nlohmann::json_sax<Json> {
 
 WeightMap read_index(const MappedFile& index) {
   const std::string& path = index.path();
-  const std::string_view text = as_text(index.bytes());
+  const std::string_view text = index.text();
   if (text.size() > kMaxIndexBytes) {
     throw Error(Code::kFormat, path + ": is too long for the index of a model",
                 {.expected = fmt::format("at most {} bytes", kMaxIndexBytes),

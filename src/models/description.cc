@@ -22,7 +22,7 @@ Json description(const std::filesystem::path& path, std::size_t most_bytes) {
                  .hint = kMayBeRemoved});
   }
   try {
-    return parse_json({reinterpret_cast<const char*>(file.bytes().data()), size}, path.string());
+    return parse_json(file.text(), path.string());
   } catch (const Error& e) {
     throw e.or_hint(kMayBeRemoved);
   }

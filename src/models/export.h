@@ -52,7 +52,6 @@ class Export {
   ~Export();
 
   [[nodiscard]] const Detected& model() const { return model_; }
-  [[nodiscard]] const ModelCard& card() const { return card_; }
   /// What stands beside the weights in a Hugging Face folder.
   [[nodiscard]] std::vector<HfFile> hf_files() const;
   [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return specs_; }

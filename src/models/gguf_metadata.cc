@@ -119,12 +119,12 @@ class Builder {
     if (f_.source.value("tokenizer.ggml.model") != nullptr) return;  // taken over as it is
     if (f_.vocabulary == nullptr) {
       add("tokenizer.ggml.model", std::string("no_vocab"));
-      chat_template("");
     } else if (f_.vocabulary->is_bpe()) {
       bpe(parse_json(f_.vocabulary->content, f_.vocabulary->file_name));
     } else {
       trie(*make_world_trie(f_.vocabulary->content, f_.vocabulary->file_name, ""));
     }
+    chat_templates();
   }
 
   void trie(const Tokenizer& tokenizer) {
@@ -138,7 +138,6 @@ class Builder {
       if (token == kEndOfTurn) end_of_turn = u32(id);
     });
     if (end_of_turn) add("tokenizer.ggml.eot_token_id", *end_of_turn);
-    chat_template(f_.vocabulary->name == "world" ? kWorldTemplate : "");
   }
 
   // tokenizer.json has its tokens in the alphabet that GGUF wants.
@@ -163,7 +162,6 @@ class Builder {
       merges.push_back(m.is_string() ? m.get<std::string>()
                                      : m[0].get<std::string>() + " " + m[1].get<std::string>());
     add("tokenizer.ggml.merges", std::move(merges));
-    chat_template("");
   }
 
   /// One token a row of the embedding; `describe` leaves those alone that it does not know.
@@ -206,9 +204,12 @@ class Builder {
     entries_ = std::move(all);
   }
 
-  void chat_template(std::string_view otherwise) {
+  void chat_templates() {
     const auto known = f_.card.find(kChatTemplate);
-    const std::string_view text = known != f_.card.end() ? known->second : otherwise;
+    const bool is_world = f_.vocabulary != nullptr && f_.vocabulary->name == "world";
+    const std::string_view text = known != f_.card.end() ? std::string_view(known->second)
+                                  : is_world             ? kWorldTemplate
+                                                         : "";
     if (!text.empty()) add("tokenizer.chat_template", std::string(text));
     std::vector<std::string> names;
     for (const auto& [key, other] : f_.card) {

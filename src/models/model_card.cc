@@ -45,8 +45,7 @@ std::string text_in(const std::filesystem::path& path) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) return "";
   const MappedFile file(path.string());
-  if (file.bytes().size() > kMostBytes) return "";
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  return file.text().size() <= kMostBytes ? std::string(file.text()) : "";
 }
 
 // transformers has the template in a file of its own, as one text, or as a list of {"name",

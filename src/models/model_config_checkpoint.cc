@@ -127,13 +127,14 @@ ModelConfig from_folder(const std::filesystem::path& folder, const ConfigOwner& 
 ModelConfig config_of(const Reader& reader, const ConfigOwner& owner) {
   const std::filesystem::path folder = std::filesystem::path(reader.path()).parent_path();
   if (reader.values().empty()) {
+    ModelConfig config;
     try {
-      ModelConfig config = from_folder(folder, owner);
-      add_stated_eps(config, reader);
-      return config;
+      config = from_folder(folder, owner);
     } catch (const Error& e) {
       throw e.or_hint(kMayBeRemoved);
     }
+    add_stated_eps(config, reader);
+    return config;
   }
   ModelConfig config = from_metadata(reader);
   try {

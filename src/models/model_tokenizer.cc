@@ -133,10 +133,8 @@ std::string bpe_in_file(const Checkpoint& file) {
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
 }
 
-bool is_neox(const Tokenizer& tokenizer, const Json& merges) {
-  return have_equal_tokens(*neox_tokenizer(), tokenizer) &&
-         parse_json(embedded_neox_json(), "the GPT-NeoX vocabulary").at("model").at("merges") ==
-             merges;
+Json merges_in(const std::string& tokenizer_json, std::string_view where) {
+  return parse_json(tokenizer_json, where).at("model").at("merges");
 }
 
 /// A vocabulary that was found, and the file that holds it, if it came from one.
@@ -145,19 +143,24 @@ struct Found {
   std::string path, bpe;
 };
 
-Found recognized_bpe(std::string json, const std::string& where, std::string name) {
-  Found found{make_bpe(json, where, std::move(name)), "", ""};
-  if (is_neox(*found.tokenizer, parse_json(json, where).at("model").at("merges")))
-    return {neox_tokenizer(), "", ""};
-  found.bpe = std::move(json);
-  return found;
+/// As recognized(), for GPT-NeoX and what `json` says.
+Found recognized_bpe(std::shared_ptr<const Tokenizer> read, std::string json) {
+  auto neox = neox_tokenizer();
+  if (have_equal_tokens(*neox, *read) &&
+      merges_in(embedded_neox_json(), "the GPT-NeoX vocabulary") == merges_in(json, read->name()))
+    return {std::move(neox), "", ""};
+  return {std::move(read), "", std::move(json)};
 }
 
 Found in_file(const Checkpoint& file) {
   const FileValue* kind = file.reader().value("tokenizer.ggml.model");
   if (kind == nullptr || kind->str() == "none" || kind->str() == "no_vocab") return {};
   if (kind->str() == "rwkv") return {trie_in_file(file), "", ""};
-  if (kind->str() == "gpt2") return recognized_bpe(bpe_in_file(file), file.path(), kInFile);
+  if (kind->str() == "gpt2") {
+    std::string json = bpe_in_file(file);
+    auto tokenizer = make_bpe(json, file.path(), kInFile);
+    return recognized_bpe(std::move(tokenizer), std::move(json));
+  }
   throw Error(Code::kUnsupported, file.path() + ": its tokenizer is of a kind unknown here",
               {.expected = "tokenizer.ggml.model = 'rwkv' or 'gpt2'",
                .found = in_quotes(kind->str()),
@@ -179,11 +182,6 @@ std::vector<std::string> vocabularies_in(const fs::path& folder) {
   return names;
 }
 
-std::string text_of(const std::string& path) {
-  const MappedFile file(path);
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
 Found beside(const Checkpoint& file, std::int64_t rows) {
   const auto folder = fs::path(file.path()).parent_path();
   for (const std::string& name : vocabularies_in(folder)) {
@@ -192,7 +190,8 @@ Found beside(const Checkpoint& file, std::int64_t rows) {
     if (!fs::is_regular_file(path, ignored)) continue;
     auto tokenizer = load_tokenizer(path);
     if (!fits(*tokenizer, rows)) continue;
-    if (name == kBpeFile) return recognized_bpe(text_of(path), path, name);
+    if (name == kBpeFile)
+      return recognized_bpe(std::move(tokenizer), std::string(MappedFile(path).text()));
     return {recognized(std::move(tokenizer)), path, ""};
   }
   return {};
@@ -235,7 +234,8 @@ std::optional<VocabularyFile> vocabulary_file_of(const Checkpoint& file,
   if (name == "neox") return VocabularyFile{name, kBpeFile, embedded_neox_json()};
   if (!found.bpe.empty()) return VocabularyFile{name, kBpeFile, std::move(found.bpe)};
   if (found.path.empty()) return VocabularyFile{name, kTrieFile, trie_text(*found.tokenizer)};
-  return VocabularyFile{name, fs::path(found.path).filename().string(), text_of(found.path)};
+  return VocabularyFile{name, fs::path(found.path).filename().string(),
+                        std::string(MappedFile(found.path).text())};
 }
 
 }  // namespace prwkv

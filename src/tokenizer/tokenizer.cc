@@ -95,8 +95,7 @@ std::shared_ptr<const Tokenizer> byte_tokenizer() { return std::make_shared<Byte
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path) {
   const MappedFile file(path);
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                              file.bytes().size());
+  const std::string_view text = file.text();
   std::string name = std::filesystem::path(path).filename().string();
   const std::size_t first = text.find_first_not_of("\xef\xbb\xbf \t\r\n");
   if (first == std::string_view::npos) {

@@ -12,6 +12,7 @@
 #include "formats/writer.h"
 #include "models/random.h"
 #include "support/engines.h"
+#include "support/error_of.h"
 #include "support/paths.h"
 
 namespace prwkv::test {
@@ -39,15 +40,6 @@ std::vector<std::string> convert(const std::string& in, const std::string& out,
     for (const HfFile& file : plan.hf_files()) std::ofstream(out + file.name) << file.content;
   }
   return plan.not_carried();
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 class Carried : public testing::Test {

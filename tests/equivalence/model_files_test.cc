@@ -9,6 +9,7 @@
 #include "models/model_card.h"
 #include "models/model_tokenizer.h"
 #include "support/engines.h"
+#include "support/error_of.h"
 #include "support/paths.h"
 #include "tokenizer/world_trie.h"
 
@@ -20,15 +21,6 @@ using Tensors = std::vector<TensorSpec>;
 void write_zeros(Writer& out, const Tensors& tensors) {
   for (const TensorSpec& t : tensors) out.write(std::vector<std::byte>(t.byte_count()));
   out.finish();
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 // ---- refusals
