@@ -69,7 +69,8 @@ add_custom_target(fuzzers)
 
 # prwkv_fuzz(NAME SOURCE [LINK targets...]): a libFuzzer program in the fuzz preset; elsewhere the same function
 # replays the kept corpus tests/fuzz/corpus/NAME as an ordinary test. A dictionary tests/fuzz/dict/NAME.dict is used
-# if there is one. What fuzzing finds is kept in the build folder, in NAME_corpus.
+# if there is one. What fuzzing finds is kept in the build folder, in NAME_corpus. The seed is fixed, so that a change
+# fails for what it brings and not by chance; tools/fuzz.sh looks for new failures, with a seed of its own each time.
 function(prwkv_fuzz name source)
   if(NOT PRWKV_TESTS)
     return()
@@ -83,7 +84,7 @@ function(prwkv_fuzz name source)
     if(EXISTS ${dictionary})
       set(use_dictionary -dict=${dictionary})
     endif()
-    add_test(NAME fuzz.${name} COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=2048 -timeout=60
+    add_test(NAME fuzz.${name} COMMAND ${name} -seed=1 -runs=20000 -max_total_time=20 -rss_limit_mb=2048 -timeout=60
              ${use_dictionary} -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/ ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus ${corpus})
     file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus)
   else()

@@ -378,7 +378,8 @@ DType Export::type_of(const NamedTensor& t) const {
   const DType wanted = *options_.dtype;
   if (!is_block(wanted)) return wanted;
   if (policy.ends_are_plain && t.param.layer < 0) return kept == DType::kF32 ? kept : DType::kF16;
-  const DType fitting = quant::fitting(wanted, t.shape.back());
+  // Tensors that nothing reads may be scalars.
+  const DType fitting = quant::fitting(wanted, t.shape.empty() ? 1 : t.shape.back());
   // rwkv.cpp knows no IQ4_NL; Q4_0 has its size.
   const bool unknown = fitting != wanted && !policy.stores(fitting);
   return unknown && fitting == DType::kIQ4_NL ? DType::kQ4_0 : fitting;
