@@ -3,8 +3,8 @@
 # the objects of src/backend/cpu/isa_*.cc and nowhere else, and these objects define no function that
 # the linker could take for another file.
 #
-#   * VEX- and EVEX-encoded instructions and %ymm, %zmm, %k registers only in isa_avx2 and isa_avx512,
-#     %zmm and %k only in isa_avx512
+#   * VEX- and EVEX-encoded instructions and %ymm, %zmm, %k registers only in isa_avx2 and isa_avx512*,
+#     %zmm and %k only in isa_avx512*
 #   * a weak function (template or inline, merged by the linker with others of its name) in an isa
 #     object belongs to that instruction set's own namespace
 #
@@ -23,7 +23,7 @@ check_object() {
   local object=$1 file bad isa
   file=$(basename "$object")
   case $file in
-    isa_avx512.cc.o) isa=isa_avx512 bad='' ;;
+    isa_avx512*.cc.o) isa=${file%.cc.o} bad='' ;;
     isa_avx2.cc.o) isa=isa_avx2 bad='%(zmm[0-9]|k[0-7])' ;;
     isa_*.cc.o) isa=${file%.cc.o} bad='%([yz]mm[0-9]|k[0-7])|\tv[a-z]' ;;
     *) isa='' bad='%([yz]mm[0-9]|k[0-7])|\tv[a-z]' ;;

@@ -34,6 +34,16 @@ Tensor Arena::make(const Shape& shape, DType dtype) {
   return t;
 }
 
+Tensor Arena::make_packed(const Shape& shape, DType dtype) {
+  const std::size_t bytes = backend_->packed_bytes(dtype, shape);
+  if (bytes == 0) return make(shape, dtype);
+  Tensor t = make({static_cast<std::int64_t>(bytes)}, DType::kU8);
+  t.shape = shape;
+  t.dtype = dtype;
+  t.layout = Layout::kPacked;
+  return t;
+}
+
 std::size_t Arena::capacity() const {
   std::size_t total = 0;
   for (const Buffer& b : blocks_) total += b.bytes();

@@ -29,6 +29,9 @@ class Arena {
   /// shows.
   [[nodiscard]] Tensor make(const Shape& shape, DType dtype);
 
+  /// A matrix (out, in) in the layout that the backend's `linear` wants, for Backend::put_rows.
+  [[nodiscard]] Tensor make_packed(const Shape& shape, DType dtype);
+
   /// Bytes reserved from the backend so far.
   [[nodiscard]] std::size_t capacity() const;
 

@@ -21,6 +21,15 @@ void Backend::unsupported(const char* op) const {
               {.hint = "training runs on the backend 'ref' in this version"});
 }
 
+void Backend::pack(const Tensor&, std::int64_t, std::int64_t, const void*) { unsupported("pack"); }
+
+void Backend::put_rows(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows) {
+  if (to.layout == Layout::kPacked)
+    pack(to, first, n, rows);
+  else
+    upload(to.rows(first, n), rows);
+}
+
 // Anonymous mappings are zero-filled, page-aligned, and take no memory until they are touched, so a
 // large state pool costs only the slots in use.
 Buffer HostBackend::allocate(std::size_t bytes) {

@@ -109,6 +109,16 @@ class Backend {
   /// Returns when everything asked for so far has happened.
   virtual void sync() = 0;
 
+  /// What a matrix takes in the layout that this backend's `linear` wants for it; 0: rows, as in
+  /// files.
+  [[nodiscard]] virtual std::size_t packed_bytes(DType, const Shape&) const { return 0; }
+  /// Rows [first, first + n) of a packed matrix from host memory, where they lie as in files. `first`
+  /// is a multiple of kPackedRows, and so is n unless the matrix ends there.
+  virtual void pack(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows);
+  static constexpr std::int64_t kPackedRows = 16;
+  /// The same for a matrix in either layout.
+  void put_rows(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows);
+
 #define X(op, Args) virtual void op(const Args& args) = 0;
   PRWKV_FORWARD_OPS(X)
 #undef X

@@ -86,13 +86,14 @@ class Binder final : public ParamVisitor {
     m.scale = std::exchange(wanted.scale, 1.0F);  // kernels multiply results, not weights
     const DType dtype =
         options_.dtype ? matrix_type(p, *options_.dtype, kept(wanted)) : kept(wanted);
-    if (dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
+    const bool packs = is_for_linear(p) && backend_.packed_bytes(dtype, p.shape) > 0;
+    if (!packs && dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
       m.weight.shape = p.shape;
       m.weight.dtype = dtype;
       m.weight.data = const_cast<std::byte*>(wanted.dense_bytes().data());  // only read
       return;
     }
-    m.weight = arena_.make(p.shape, dtype);
+    m.weight = packs ? arena_.make_packed(p.shape, dtype) : arena_.make(p.shape, dtype);
     upload(m.weight, wanted);
     file_.reader().done_with(s.bytes);  // its pages are not needed again
   }
@@ -101,29 +102,38 @@ class Binder final : public ParamVisitor {
   /// blocks, which only make sense along the rows that were stored.
   DType kept(const Source& s) const {
     const bool narrows = s.dtype == DType::kF64 && backend_.activation_dtype() != DType::kF64;
-    return narrows || (is_block(s.dtype) && !s.is_dense()) ? DType::kF32 : s.dtype;
+    const bool is_stack = s.axes.size() > 2;
+    return narrows || (is_block(s.dtype) && (!s.is_dense() || is_stack)) ? DType::kF32 : s.dtype;
   }
 
   // Some rows at a time, so that a conversion never holds a matrix twice.
   void upload(const Tensor& t, const Source& source) {
     constexpr std::int64_t kPiece = std::int64_t{1} << 20;  // elements
     const std::int64_t n = t.dim(-1), rows = t.numel() / std::max<std::int64_t>(n, 1);
-    const std::int64_t step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(n, 1));
+    constexpr std::int64_t kRows = Backend::kPackedRows;
+    const std::int64_t step =
+        std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(n, 1) / kRows) * kRows;
     const Tensor flat = t.reshaped({rows, n});
+    const std::size_t bytes = row_bytes(t.dtype, n);
     SourceReader reader(source);
     std::vector<std::byte> staged;
     std::vector<float> values;
     for (std::int64_t r = 0; r < rows; r += step) {
-      const Tensor piece = flat.rows(r, std::min(step, rows - r));
-      staged.resize(piece.bytes());
+      const std::int64_t count = std::min(step, rows - r);
+      if (t.dtype == source.dtype && source.is_dense()) {
+        backend_.put_rows(flat, r, count,
+                          source.dense_bytes().data() + static_cast<std::size_t>(r) * bytes);
+        continue;
+      }
+      staged.resize(static_cast<std::size_t>(count) * bytes);
       if (t.dtype == source.dtype) {
         reader.copy(r * n, staged);
       } else {
-        values.resize(static_cast<std::size_t>(piece.numel()));
+        values.resize(static_cast<std::size_t>(count * n));
         reader.read(r * n, values);
-        quant::quantize(t.dtype, values.data(), piece.numel(), staged.data());
+        quant::quantize(t.dtype, values.data(), count * n, staged.data());
       }
-      backend_.upload(piece, staged.data());
+      backend_.put_rows(flat, r, count, staged.data());
     }
   }
 

@@ -46,6 +46,12 @@ struct Param {
   int layer = -1;  ///< block index; -1 for embedding, head and final norm
 };
 
+/// Whether a matrix is an operand of op::linear, in whatever layout the backend likes; the others are
+/// tables and stacks, of which single rows and slices are used.
+[[nodiscard]] inline bool is_for_linear(const Param& p) {
+  return p.stored != Stored::kVector && p.shape.rank == 2 && p.name != "emb.weight";
+}
+
 /// Walks the parameters of a model: loading, saving, counting, initialising and optimising all use
 /// the same listing.
 class ParamVisitor {

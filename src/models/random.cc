@@ -307,17 +307,18 @@ class RandomBinder final : public ParamVisitor {
     const Law law = law_of(p, dims_);
     if (p.stored == Stored::kVector) return make_vector(p, law, t);
     const DType dtype = stored_type(p, dtype_);
-    t = arena_.make(p.shape, dtype);
+    t = is_for_linear(p) ? arena_.make_packed(p.shape, dtype) : arena_.make(p.shape, dtype);
     if (p.stored == Stored::kTransposed) return make_transposed(p, law, t);
     const std::int64_t rows = p.shape[0];
     const auto row = static_cast<std::int64_t>(row_bytes(dtype, p.shape[1]));
+    constexpr std::int64_t kRows = Backend::kPackedRows;
     const std::int64_t step =
-        std::max<std::int64_t>(1, static_cast<std::int64_t>(kRandomPiece) / row);
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(kRandomPiece) / row / kRows) * kRows;
     for (std::int64_t r = 0; r < rows; r += step) {
       const std::int64_t n = std::min(step, rows - r);
       bytes_.resize(static_cast<std::size_t>(n * row));
       weights_.fill(p, law, dtype, static_cast<std::uint64_t>(r * p.shape[1]), bytes_);
-      backend_.upload(t.rows(r, n), bytes_.data());
+      backend_.put_rows(t, r, n, bytes_.data());
     }
   }
 
@@ -349,7 +350,10 @@ class RandomBinder final : public ParamVisitor {
         }
       }
     }
-    backend_.upload(t, turned.data());
+    if (t.layout == Layout::kPacked)
+      backend_.put_rows(t, 0, p.shape[0], turned.data());
+    else
+      backend_.upload(t, turned.data());
   }
 
   const Dims& dims_;

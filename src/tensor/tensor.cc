@@ -32,6 +32,7 @@ Tensor Tensor::reshaped(const Shape& s) const {
 }
 
 Tensor Tensor::rows(std::int64_t begin, std::int64_t count) const {
+  PRWKV_DCHECK(layout == Layout::kRows);
   Tensor t = *this;
   t.shape.dims[0] = count;
   const std::int64_t row = shape.numel() / std::max<std::int64_t>(shape[0], 1);

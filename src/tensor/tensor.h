@@ -26,15 +26,23 @@ struct Shape {
   friend bool operator==(const Shape&, const Shape&) = default;
 };
 
+/// Where the elements of a tensor are.
+enum class Layout : std::uint8_t {
+  kRows,    ///< one after the other
+  kPacked,  ///< as the backend wants them that packed them (Backend::pack); only its `linear` knows
+};
+
 /// Copies are cheap and share the data. A default-constructed tensor is "absent" and tests false.
 struct Tensor {
   void* data = nullptr;
   Shape shape;
   DType dtype = DType::kF32;
+  Layout layout = Layout::kRows;
   int var = -1;  ///< index of this value on the tape; -1 when nothing is recorded
 
   explicit operator bool() const { return data != nullptr; }
   [[nodiscard]] std::int64_t numel() const { return shape.numel(); }
+  /// Of the elements as rows.
   [[nodiscard]] std::size_t bytes() const { return row_bytes(dtype, numel()); }
   /// Size of dimension i; -1 counts from the last.
   [[nodiscard]] std::int64_t dim(int i) const { return shape[i < 0 ? shape.rank + i : i]; }

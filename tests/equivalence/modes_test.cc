@@ -7,6 +7,7 @@
 
 #include "support/debug_build.h"
 #include "support/engines.h"
+#include "support/op_case.h"
 #include "support/random.h"
 
 namespace prwkv::test {
@@ -38,8 +39,12 @@ class Modes : public testing::TestWithParam<Param> {
   void SetUp() override {
     const std::string reason = missing(std::get<2>(GetParam()));
     if (!reason.empty()) GTEST_SKIP() << reason;
-    const bool is_avx512 = std::get<2>(GetParam()) == "cpu_avx512";
-    if (kDebugBuild && std::get<1>(GetParam()) != (is_avx512 ? "f16" : "f32"))
+    const std::string& backend = std::get<2>(GetParam());
+    const std::string type = backend == "cpu_avx512"        ? "f16"
+                             : backend == "cpu_avx512_vnni" ? "q8_0"
+                             : backend == "cpu_avx512_bf16" ? "bf16"
+                                                            : "f32";
+    if (kDebugBuild && std::get<1>(GetParam()) != type)
       GTEST_SKIP() << "slow, and op_table_test has every weight type";
   }
   static DType dtype() { return *dtype_from_name(std::get<1>(GetParam())); }
@@ -113,8 +118,10 @@ TEST_P(Modes, PackedSequencesGiveTheSameBitsAsEachAlone) {
   }
 }
 
-// Share of the spread of the logits. Measured on these models: at most 6e-6.
-constexpr double kF32Tolerance = 2e-5;
+// Share of the spread of the logits. Measured on these models: at most 6e-6; where products round
+// their activations, 0.021 in bf16 and 0.067 in eight bits: random weights spread errors as trained
+// ones do not (docs/numerics.md).
+constexpr double kF32Tolerance = 2e-5, kRoundedTolerance = 0.1;
 
 TEST_P(Modes, StayNearTheReferenceInDoublePrecision) {
   const auto e = engine();
@@ -124,7 +131,10 @@ TEST_P(Modes, StayNearTheReferenceInDoublePrecision) {
   const Pass expected = run_whole(*exact, tokens);
   const double share =
       largest_difference(run_whole(*e, tokens).logits, expected.logits) / spread(expected.logits);
-  EXPECT_LE(share, kF32Tolerance);
+  const Arithmetic arithmetic = arithmetic_of(e->backend());
+  const bool is_rounded = is_block(dtype()) ? arithmetic.rounds_for_blocks
+                                            : dtype() == DType::kBF16 && arithmetic.rounds_for_bf16;
+  EXPECT_LE(share, is_rounded ? kRoundedTolerance : kF32Tolerance);
   std::printf("largest difference %.2g of the spread\n", share);
 }
 
@@ -134,11 +144,24 @@ std::vector<std::string> generation_names() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Random, Modes,
-                         testing::Combine(testing::ValuesIn(generation_names()),
-                                          testing::Values("f32", "f16", "bf16"),
-                                          testing::ValuesIn(cpu_backends())),
-                         param_name);
+/// All of them, but for instruction sets that do nothing of their own with a type.
+std::vector<Param> params() {
+  std::vector<Param> all;
+  for (const std::string& generation : generation_names()) {
+    for (const char* type : {"f32", "f16", "bf16", "q8_0"}) {
+      for (const std::string& backend : cpu_backends()) {
+        const bool adds_blocks = backend == "cpu_avx512_vnni";
+        const bool adds_bf16 = backend == "cpu_avx512_bf16";
+        if (adds_blocks && type != std::string("q8_0")) continue;
+        if (adds_bf16 && type != std::string("bf16")) continue;
+        all.emplace_back(generation, type, backend);
+      }
+    }
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Random, Modes, testing::ValuesIn(params()), param_name);
 
 }  // namespace
 }  // namespace prwkv::test

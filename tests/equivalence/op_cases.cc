@@ -371,6 +371,48 @@ struct Part {
   float scale = 1;
 };
 
+/// What rounding the activations of a projection adds to the error of its sums.
+Doubles error_of_rounding(const Projection& q, DType weights, const Arithmetic& arithmetic) {
+  const std::int64_t T = q.x.dim(0), in = q.x.dim(1), out = q.y.dim(1);
+  const bool to_bytes = is_block(weights) && arithmetic.rounds_for_blocks;
+  const bool to_bf16 = weights == DType::kBF16 && arithmetic.rounds_for_bf16;
+  Doubles error(static_cast<std::size_t>(T * out));
+  if (!to_bytes && !to_bf16) return error;
+  const Doubles x = values(q.x), w = values(q.w);
+  const auto at = [](const Doubles& v, std::int64_t i) {
+    return std::abs(v[static_cast<std::size_t>(i)]);
+  };
+  constexpr std::int64_t kGroup = 32;
+  constexpr double kSmallest = 1e-36, kDenormal = 1.2e-38;  // what counts as zero
+  for (std::int64_t t = 0; t < T; ++t) {
+    for (std::int64_t o = 0; o < out; ++o) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < in; ++i) {
+        if (to_bf16) {
+          // Eight bits of a significand, and no denormal numbers anywhere.
+          sum += at(w, o * in + i) * at(x, t * in + i) * 0x1p-8 +
+                 kDenormal * (at(w, o * in + i) + at(x, t * in + i) + 2);
+          continue;
+        }
+        if (i % kGroup != 0) continue;
+        double most_x = 0, most_w = 0, sum_x = 0, sum_w = 0;
+        for (std::int64_t j = i; j < i + kGroup; ++j) {
+          most_x = std::max(most_x, at(x, t * in + j));
+          most_w = std::max(most_w, at(w, o * in + j));
+          sum_x += at(x, t * in + j);
+          sum_w += at(w, o * in + j);
+        }
+        // Half a step of 127. Types with offsets take the difference of two sums, each at most some
+        // times the largest weight.
+        sum += sum_w * (most_x / 254 * 1.0001 + kSmallest) +
+               4 * most_w * sum_x * kU * (static_cast<double>(in) / 16 + 8);
+      }
+      error[static_cast<std::size_t>(t * out + o)] = q.scale * sum;
+    }
+  }
+  return error;
+}
+
 OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Part>& parts,
                    const Data& d, const CaseOptions& options = {}) {
   LinearArgs a;
@@ -394,26 +436,30 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
     if (is_block(parts[i].dtype)) plain.part[i].w = d->decoded(a.part[i].w);
   }
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto sum_error = [plain, i, keep = d] {
+    const auto sum_error = [plain, i, keep = d,
+                            dtype = parts[i].dtype](const Arithmetic& arithmetic) {
       LinearArgs one;
       one.n = 1;
       one.part[0] = plain.part[i];
       one.part[0].act = Act::kNone;
       const Projection& q = one.part[0];
-      return rounded(one, q.y, roundings_of_sum(q.x.dim(1)) + 2)();
+      Doubles b = rounded(one, q.y, roundings_of_sum(q.x.dim(1)) + 2)();
+      const Doubles more = error_of_rounding(q, dtype, arithmetic);
+      for (std::size_t j = 0; j < b.size(); ++j) b[j] += more[j];
+      return b;
     };
-    const auto act_bound = [plain, i, sum_error] {
+    const auto act_bound = [plain, i, sum_error](const Arithmetic& arithmetic) {
       LinearArgs one;
       one.n = 1;
       one.part[0] = plain.part[i];
       one.part[0].act = Act::kNone;
-      Doubles b = sum_error();
+      Doubles b = sum_error(arithmetic);
       const Doubles z = exact_result(one, one.part[0].y);
       for (std::size_t j = 0; j < b.size(); ++j) b[j] = act_error(plain.part[i].act, z[j], b[j]);
       return b;
     };
-    written.push_back({"y", a.part[i].y, act_bound});
-    if (parts[i].saved) written.push_back({"saved", a.part[i].saved, sum_error});
+    written.push_back({"y", a.part[i].y, {}, act_bound});
+    if (parts[i].saved) written.push_back({"saved", a.part[i].saved, {}, sum_error});
   }
   return make_case("linear", name, d, a, written, options);
 }
@@ -502,7 +548,12 @@ Cases linear_cases() {
       a.part[0].w = all_patterns(*d, t).reshaped({65536, 1});
       a.part[0].x = d->fill({T, 1}, [](std::int64_t) { return 1; });
       a.part[0].y = d->output({T, 65536});
-      cases.push_back(make_case("linear", name, d, a, {{"y", a.part[0].y, exactly(a.part[0].y)}}));
+      const auto bound = [y = a.part[0].y, t](const Arithmetic& arithmetic) {
+        constexpr double kDenormal = 1.2e-38;  // counts as zero where bf16 is multiplied
+        const bool flushes = t == DType::kBF16 && arithmetic.rounds_for_bf16;
+        return everywhere(y, flushes ? kDenormal : 0)();
+      };
+      cases.push_back(make_case("linear", name, d, a, {{"y", a.part[0].y, {}, bound}}));
     }
   }
   for (const std::int64_t T : {4, 20}) {
@@ -681,8 +732,22 @@ Cases data_shift_of(const std::vector<std::array<std::int64_t, 3>>& shapes, std:
         a.w2[q] = d->weight({C, D}, dtype, 0.3);
         a.maa[q] = d->uniform({C});
       }
-      for (const Tensor& y : a.y)
-        written.push_back({"y", y, rounded(a, y, roundings_of_sum(D) + 1 + 2)});
+      for (std::size_t q = 0; q < DataShiftArgs::kMax; ++q) {
+        const Tensor& y = a.y[q];
+        Projection second{.y = y, .x = d->output({T, D}), .w = a.w2[q], .bias = {}, .saved = {}};
+        for (std::int64_t i = 0; i < T * D; ++i) {
+          const std::int64_t from = i / D * 5 * D + static_cast<std::int64_t>(q) * D + i % D;
+          ref::store(second.x, i, ref::load(a.z, from));
+        }
+        written.push_back({"y", y, {}, [=, keep = d](const Arithmetic& arithmetic) {
+                             Doubles b = rounded(a, y, roundings_of_sum(D) + 1 + 2)();
+                             const Doubles more = error_of_rounding(second, dtype, arithmetic);
+                             const Doubles delta = values(a.delta);
+                             for (std::size_t i = 0; i < b.size(); ++i)
+                               b[i] += more[i] * std::abs(delta[i]);
+                             return b;
+                           }});
+      }
       cases.push_back(make_case("data_shift", name, d, a, written, {1, cut}));
     }
   }

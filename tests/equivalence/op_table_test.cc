@@ -69,7 +69,7 @@ TEST_P(OpTable, EqualsTheReferenceWithinDerivedBounds) {
   ASSERT_FALSE(cases.empty()) << "the operation has no cases";
   for (const OpCase& c : cases) {
     SCOPED_TRACE(c.name);
-    const Values expected = c.run(exact), bounds = c.bounds();
+    const Values expected = c.run(exact), bounds = c.bounds(arithmetic_of(*backends.at(1)));
     Values first;
     for (const auto& [threads, b] : backends) {
       SCOPED_TRACE(testing::Message() << threads << " threads");
@@ -112,14 +112,23 @@ TEST_P(Rows, AreBitIdenticalWhateverSharesTheCall) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, OpTable,
-                         testing::Combine(testing::ValuesIn(forward_ops()),
-                                          testing::ValuesIn(f32_backends())),
+/// All pairs, but for instruction sets that bring nothing except products.
+std::vector<Param> pairs(const std::vector<std::string>& ops,
+                         const std::vector<std::string>& backends) {
+  std::vector<Param> all;
+  for (const std::string& op : ops) {
+    for (const std::string& backend : backends) {
+      const bool is_of_products = backend.starts_with("cpu_avx512_");
+      if (!is_of_products || op == "linear" || op == "data_shift") all.emplace_back(op, backend);
+    }
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, OpTable, testing::ValuesIn(pairs(forward_ops(), f32_backends())),
                          param_name);
 
-INSTANTIATE_TEST_SUITE_P(Ops, Rows,
-                         testing::Combine(testing::ValuesIn(row_ops()),
-                                          testing::ValuesIn(cpu_backends())),
+INSTANTIATE_TEST_SUITE_P(Ops, Rows, testing::ValuesIn(pairs(row_ops(), cpu_backends())),
                          param_name);
 
 /// A device must give the reference's results to the bit: it computes with it.

@@ -10,13 +10,17 @@
 namespace prwkv::test {
 
 const std::vector<std::string>& cpu_backends() {
-  static const std::vector<std::string> names = {"cpu_scalar", "cpu_avx2", "cpu_avx512"};
+  static const std::vector<std::string> names = {"cpu_scalar", "cpu_avx2", "cpu_avx512",
+                                                 "cpu_avx512_vnni", "cpu_avx512_bf16"};
   return names;
 }
 
 const std::vector<std::string>& f32_backends() {
-  static const std::vector<std::string> names = {"cpu_scalar", "cpu_avx2", "cpu_avx512", "fake",
-                                                 "ref_f32"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = cpu_backends();
+    all.insert(all.end(), {"fake", "ref_f32"});
+    return all;
+  }();
   return names;
 }
 

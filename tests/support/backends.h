@@ -9,7 +9,7 @@
 
 namespace prwkv::test {
 
-/// "cpu_scalar", "cpu_avx2", "cpu_avx512", "fake", "ref_f32": f32 activations.
+/// "cpu_scalar", "cpu_avx2", "cpu_avx512" and its kin, "fake", "ref_f32": f32 activations.
 const std::vector<std::string>& f32_backends();
 /// Those of them that are the CPU backend.
 const std::vector<std::string>& cpu_backends();

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/cpu/cpu_backend.h"
 #include "backend/ref/array.h"
 #include "backend/ref/ref_backend.h"
 #include "quant/blocks.h"
@@ -162,7 +163,28 @@ class Placed {
     return t;
   }
 
+  // As a loader does: panels of the backend, where it has any for the type.
+  Tensor pack(const Tensor& host, std::size_t bytes) {
+    Copy copy;
+    copy.buffer = backend_.allocate(bytes);
+    Tensor t = host;
+    t.data = copy.buffer.data();
+    t.layout = Layout::kPacked;
+    backend_.put_rows(t, 0, t.dim(0), host.data);
+    copy.before.resize(bytes);
+    backend_.download(copy.before.data(), bytes_of(copy.buffer));
+    copy.tensor = t;
+    copies_.emplace(host.data, std::move(copy));
+    return t;
+  }
+
   Tensor place(const Tensor& host, std::size_t misaligned) {
+    if constexpr (std::same_as<Args, LinearArgs>) {
+      if (is_block(host.dtype)) {
+        const std::size_t packed = backend_.packed_bytes(host.dtype, host.shape);
+        if (packed > 0) return pack(host, packed);
+      }
+    }
     constexpr std::size_t kGuard = 64;
     Tensor t = host;
     const bool is_weight =
@@ -209,6 +231,17 @@ inline std::string difference(const Values& a, const Values& b) {
   return "";
 }
 
+/// What a backend does to the activations of products before it multiplies them.
+struct Arithmetic {
+  bool rounds_for_blocks = false;  ///< to eight bits, where weights are blocks
+  bool rounds_for_bf16 = false;    ///< to bf16, where weights are bf16
+};
+inline Arithmetic arithmetic_of(const Backend& backend) {
+  const auto* cpu = dynamic_cast<const CpuBackend*>(&backend);
+  return {.rounds_for_blocks = cpu != nullptr,
+          .rounds_for_bf16 = cpu != nullptr && cpu->isa() == "avx512_bf16"};
+}
+
 /// A case without its argument type.
 struct OpCase {
   std::string op, name;
@@ -218,13 +251,15 @@ struct OpCase {
   /// to call. Absent for operations without rows.
   std::function<Values(Backend&, std::int64_t rows)> run_cut;
   /// Largest allowed |f32 result − exact result| of each value, derived from the inputs.
-  std::function<Values()> bounds;
+  std::function<Values(const Arithmetic&)> bounds;
 };
 
 struct Written {
   const char* name;
   Tensor tensor;
   std::function<std::vector<double>()> bound;
+  /// Instead, where products are rounded before they are taken.
+  std::function<std::vector<double>(const Arithmetic&)> bound_of = {};
 };
 
 /// The rows [begin, begin + count) of a call of `T` rows: every tensor whose first dimension is T
@@ -297,9 +332,10 @@ OpCase make_case(std::string op, std::string name, std::shared_ptr<CaseData> dat
       return results(placed);
     };
   }
-  c.bounds = [written] {
+  c.bounds = [written](const Arithmetic& arithmetic) {
     Values bounds;
-    for (const Written& w : written) bounds.push_back(w.bound());
+    for (const Written& w : written)
+      bounds.push_back(w.bound_of ? w.bound_of(arithmetic) : w.bound());
     return bounds;
   };
   return c;

@@ -22,6 +22,7 @@ constexpr std::int64_t kWorthAThread = 16 * 1024;
 constexpr std::int64_t kShortestPiece = 32 * 1024, kLongestPiece = 256 * 1024;
 constexpr std::int64_t kPiecesPerThread = 16;
 constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
+static_assert(kPieceRowsMany % cpu::kMostPanelRows == 0);
 
 #if defined(__x86_64__)
 /// Not every compiler's __builtin_cpu_supports knows this one.
@@ -43,7 +44,77 @@ std::string CpuBackend::description() const {
   return fmt::format("cpu, {}, {} thread{}", kernels_.isa, threads(), threads() == 1 ? "" : "s");
 }
 
-void CpuBackend::products(const cpu::Product* parts, int n) {
+std::size_t CpuBackend::packed_bytes(DType dtype, const Shape& shape) const {
+  const std::int64_t panels = (shape[0] + kernels_.panel_rows - 1) / kernels_.panel_rows;
+  return static_cast<std::size_t>(panels * kernels_.panel_bytes(dtype, shape[1]));
+}
+
+void CpuBackend::pack(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows) {
+  static_assert(kPackedRows % cpu::kMostPanelRows == 0);
+  const std::int64_t in = to.dim(1), panel = kernels_.panel_bytes(to.dtype, in);
+  const auto row = static_cast<std::int64_t>(row_bytes(to.dtype, in));
+  pool_.parallel_for(n, kPackedRows, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.pack({.panels = to.as<std::byte>() + first / kernels_.panel_rows * panel,
+                   .rows = static_cast<const std::byte*>(rows) + begin * row,
+                   .in = in,
+                   .dtype = to.dtype},
+                  begin, end);
+  });
+}
+
+// Each distinct input once for each form, however many matrices it is multiplied with.
+void CpuBackend::convert_activations(cpu::Product* parts, int n) {
+  std::array<cpu::Activations, LinearArgs::kMax> inputs;
+  std::array<std::size_t, LinearArgs::kMax> input_of{}, at{};
+  std::size_t count = 0, bytes = 0;
+  for (int p = 0; p < n; ++p) {
+    const cpu::Product& part = parts[p];
+    const cpu::Form form = kernels_.form(part.dtype);
+    if (form == cpu::Form::kFloat || part.T == 0) continue;
+    std::size_t i = 0;
+    while (i < count && (inputs[i].form != form || inputs[i].x != part.x ||
+                         inputs[i].in != part.in || inputs[i].x_stride != part.x_stride))
+      ++i;
+    input_of[static_cast<std::size_t>(p)] = i;
+    if (i < count) continue;
+    const std::int64_t tiles = (part.T + kernels_.panel_tile_cols - 1) / kernels_.panel_tile_cols;
+    inputs[count] = {.form = form,
+                     .to = nullptr,
+                     .x = part.x,
+                     .T = part.T,
+                     .in = part.in,
+                     .x_stride = part.x_stride,
+                     .width = (part.T + tiles - 1) / tiles};
+    at[count++] = bytes;
+    constexpr std::size_t kLine = 64;
+    const auto whole = static_cast<std::size_t>(part.T * kernels_.activation_bytes(form, part.in));
+    bytes += (whole + kLine - 1) / kLine * kLine;
+  }
+  if (count == 0) return;
+  if (activations_.bytes() < bytes) activations_ = allocate(bytes);
+  for (std::size_t i = 0; i < count; ++i)
+    inputs[i].to = static_cast<std::byte*>(activations_.data()) + at[i];
+  for (int p = 0; p < n; ++p) {
+    if (kernels_.form(parts[p].dtype) == cpu::Form::kFloat || parts[p].T == 0) continue;
+    const cpu::Activations& a = inputs[input_of[static_cast<std::size_t>(p)]];
+    parts[p].activations = a.to;
+    parts[p].width = a.width;
+  }
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; i < count; ++i) rows += inputs[i].T;
+  pool_.parallel_for(rows, grain(2 * inputs[0].in), [&](std::int64_t begin, std::int64_t end) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t T = inputs[i].T;
+      if (begin < T && end > 0)
+        kernels_.convert_activations(inputs[i], std::max<std::int64_t>(begin, 0), std::min(end, T));
+      begin -= T;
+      end -= T;
+    }
+  });
+}
+
+void CpuBackend::products(cpu::Product* parts, int n) {
+  convert_activations(parts, n);
   // Pieces of all parts are numbered one after the other: `first[p]` is the first piece of part p.
   std::array<std::int64_t, LinearArgs::kMax + 1> first{};
   std::array<std::int64_t, LinearArgs::kMax> rows{};
@@ -57,9 +128,10 @@ void CpuBackend::products(const cpu::Product* parts, int n) {
   for (int p = 0; p < n; ++p) {
     const auto i = static_cast<std::size_t>(p);
     const auto row = static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in));
-    rows[i] = parts[p].T > 1
-                  ? kPieceRowsMany
-                  : std::max<std::int64_t>(8, piece_bytes / std::max<std::int64_t>(row, 1) / 8 * 8);
+    rows[i] =
+        parts[p].T > 1
+            ? kPieceRowsMany
+            : std::max<std::int64_t>(1, piece_bytes / std::max<std::int64_t>(row, 1) / 16) * 16;
     first[i + 1] = first[i] + (parts[p].out + rows[i] - 1) / rows[i];
   }
   const std::int64_t pieces = first[static_cast<std::size_t>(n)];
@@ -78,6 +150,8 @@ void CpuBackend::linear(const LinearArgs& args) {
   std::array<cpu::Product, LinearArgs::kMax> parts;
   for (int i = 0; i < args.n; ++i) {
     const Projection& p = args.part[static_cast<std::size_t>(i)];
+    if (is_block(p.w.dtype) && p.w.layout != Layout::kPacked)
+      fail(Code::kInternal, "linear: a matrix of {} is not packed", name_of(p.w.dtype));
     parts[static_cast<std::size_t>(i)] = {.y = p.y.as<float>(),
                                           .saved = p.saved.as<float>(),
                                           .x = p.x.as<float>(),
@@ -221,14 +295,20 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
     bool runs_here;
     const cpu::KernelTable& (*kernels)();
   };
+#if defined(__x86_64__)
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") &&
+                          __builtin_cpu_supports("avx512vl") && has_f16c() &&
+                          __builtin_cpu_supports("fma");
+  const bool has_avx512_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
+#endif
   // Best first.
   const Row rows[] = {
 #if defined(__x86_64__)
-    {"avx512",
-     __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && has_f16c() &&
-         __builtin_cpu_supports("fma"),
-     &cpu::avx512_kernels},
+    {"avx512_bf16", has_avx512_vnni && __builtin_cpu_supports("avx512bf16"),
+     &cpu::avx512_bf16_kernels},
+    {"avx512_vnni", has_avx512_vnni, &cpu::avx512_vnni_kernels},
+    {"avx512", has_avx512, &cpu::avx512_kernels},
     {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c(),
      &cpu::avx2_kernels},
 #endif
@@ -248,7 +328,7 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
   throw Error(Code::kInvalidArgument,
               fmt::format("{}there is no instruction set '{}' here",
                           options.isa.empty() ? "PRWKV_CPU_ISA: " : "", wanted),
-              {.expected = "scalar, avx2 or avx512"});
+              {.expected = "scalar, avx2, avx512, avx512_vnni or avx512_bf16"});
 }
 
 }  // namespace prwkv

@@ -30,6 +30,10 @@ class CpuBackend : public RefBackend {
   /// caches.
   [[nodiscard]] MachineLimits measure_limits(double seconds, std::size_t buffer_bytes);
 
+  /// Matrices of blocks are panels here (backend/cpu/panels.h).
+  [[nodiscard]] std::size_t packed_bytes(DType dtype, const Shape& shape) const override;
+  void pack(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows) override;
+
 #define X(op, Args) void op(const Args& args) override;
   PRWKV_FORWARD_OPS(X)
 #undef X
@@ -39,11 +43,13 @@ class CpuBackend : public RefBackend {
 #undef X
 
  private:
-  void products(const cpu::Product* parts, int n);
+  void products(cpu::Product* parts, int n);
+  void convert_activations(cpu::Product* parts, int n);
   void carry_last_rows(const Tensor& state, const Tensor& x, const Seqs& seqs);
 
   const cpu::KernelTable& kernels_;
   ThreadPool pool_;
+  Buffer activations_;  // in the forms that the products of one call want
 };
 
 std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options);

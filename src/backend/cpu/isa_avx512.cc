@@ -1,6 +1,6 @@
 #define PRWKV_ISA isa_avx512
 #define PRWKV_ISA_NAME "avx512"
-#include "backend/cpu/simd/vec_avx512.h"
+#include "backend/cpu/simd/quads_avx512.h"
 // After the vocabulary it is written in.
 #include "backend/cpu/isa_kernels.h"
 

@@ -15,12 +15,37 @@ struct Product {
   float* y;            // (T, out), rows y_stride apart
   float* saved;        // the same layout, or nullptr: receives scale · W x + bias
   const float* x;      // (T, in), rows x_stride apart
-  const std::byte* w;  // (out, in) of `dtype`, rows adjacent, any alignment
+  const std::byte* w;  // (out, in) of `dtype`: rows adjacent, any alignment; block types in panels
   const float* bias;   // (out) or nullptr
   std::int64_t T, in, out, x_stride, y_stride;
   DType dtype;
   Act act;
   float scale = 1;
+  const std::byte* activations = nullptr;  // x in the form of the type, if that is not kFloat
+  std::int64_t width = 1;                  // rows of it that lie together
+};
+
+/// Rows of a matrix of blocks, to be brought into panels (backend/cpu/panels.h).
+struct Packing {
+  std::byte* panels;
+  const std::byte* rows;  // as in files; the first of those that are packed now
+  std::int64_t in;
+  DType dtype;
+};
+
+/// What activations become before they meet weights of a type.
+enum class Form {
+  kFloat,  ///< what they are
+  kBytes,  ///< eight bits and a scale (ops/linear/integer_product.h)
+  kBF16,   ///< bf16, where the processor multiplies that
+};
+
+/// Activations on their way into a form.
+struct Activations {
+  Form form;
+  std::byte* to;
+  const float* x;  // (T, in), rows x_stride apart
+  std::int64_t T, in, x_stride, width;
 };
 
 template <class Args>
@@ -28,9 +53,16 @@ using Kernel = void (*)(const Args& args, std::int64_t begin, std::int64_t end);
 
 struct KernelTable {
   std::string_view isa;
-  Kernel<EmbeddingArgs> embedding;           // rows
-  Kernel<LayerNormArgs> layer_norm;          // rows
-  Kernel<Product> product;                   // output channels
+  Kernel<EmbeddingArgs> embedding;          // rows
+  Kernel<LayerNormArgs> layer_norm;         // rows
+  Kernel<Product> product;                  // output channels; of panels whole ones
+  Kernel<Packing> pack;                     // rows; whole panels
+  Kernel<Activations> convert_activations;  // rows
+  Form (*form)(DType weights);
+  std::int64_t (*activation_bytes)(Form form, std::int64_t in);  // of a row
+  std::int64_t (*panel_bytes)(DType dtype, std::int64_t in);     // of one panel; 0: no such panels
+  std::int64_t panel_rows;                                       // rows of weights in a panel
+  std::int64_t panel_tile_cols;              // most rows of activations that lie together
   Kernel<TokenShiftArgs> token_shift;        // rows; the carried row is the caller's business
   Kernel<TokenDeltaArgs> token_delta;        // rows; likewise
   Kernel<ShiftByArgs> shift_by;              // rows
@@ -55,6 +87,10 @@ struct KernelTable {
       std::size_t);  // reads memory in one stream, returns a value that depends on it
 };
 
+/// What a panel and a group of activations have at most, whatever the instruction set.
+inline constexpr std::int64_t kMostPanelRows = 16;
+inline constexpr int kMostTileRows = 8;
+
 /// Channels of one unit of wkv4: one cache line.
 inline constexpr std::int64_t kChannelGroup = 16;
 
@@ -62,5 +98,7 @@ inline constexpr std::int64_t kChannelGroup = 16;
 const KernelTable& scalar_kernels();
 const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
+const KernelTable& avx512_vnni_kernels();  // and with integer products in one instruction
+const KernelTable& avx512_bf16_kernels();  // and with products of bf16
 
 }  // namespace prwkv::cpu

@@ -11,32 +11,77 @@
 
 #include <cstring>
 
-#include "backend/cpu/block_weights.h"
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/math.h"
+#include "ops/linear/integer_product.h"
 
 namespace prwkv::PRWKV_ISA {
 
 using cpu::Product;
 
-struct WeightF32 {
+/// Weights that are widened to f32 and meet f32 activations, Vec::size of both at a time.
+template <class W>
+struct AsFloats {
+  static constexpr std::int64_t kStep = Vec::size;
+  using Activation = float;
+  using Operand = Vec;
+  static Vec activations(const float* p, int n) { return get(p, n); }
+  static Vec multiply_add(Vec w, Vec x, Vec sum) { return fma(w, x, sum); }
+  static const float* rows(const Product& p) { return p.x; }
+  static std::int64_t stride(const Product& p) { return p.x_stride; }
+};
+struct WeightF32 : AsFloats<WeightF32> {
   static constexpr std::int64_t bytes = 4;
   static Vec load(const std::byte* p) { return Vec::load_f32(p); }
 };
-struct WeightF16 {
+struct WeightF16 : AsFloats<WeightF16> {
   static constexpr std::int64_t bytes = 2;
   static Vec load(const std::byte* p) { return Vec::load_f16(p); }
 };
+#ifdef PRWKV_HAS_BF16
+/// bf16 weights and activations: an instruction multiplies 32 of each and adds the products two by
+/// two.
 struct WeightBF16 {
+  static constexpr std::int64_t bytes = 2, kStep = Pairs::size;
+  using Activation = std::uint16_t;
+  using Operand = Pairs;
+  static Pairs load(const std::byte* p) { return Pairs::load(p); }
+  static Pairs activations(const std::uint16_t* p, int) { return Pairs::load(p); }
+  static Vec multiply_add(Pairs w, Pairs x, Vec sum) { return dot(w, x, sum); }
+  static const std::uint16_t* rows(const Product& p) {
+    return reinterpret_cast<const std::uint16_t*>(p.activations);
+  }
+  /// Rows end with zeros, so that no step is shorter than others.
+  static std::int64_t stride(const Product& p) { return padded(p.in); }
+  static std::int64_t padded(std::int64_t in) { return (in + kStep - 1) / kStep * kStep; }
+};
+
+inline void convert_rows(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
+  const std::int64_t stride = WeightBF16::padded(a.in);
+  for (std::int64_t t = begin; t < end; ++t) {
+    const float* x = a.x + t * a.x_stride;
+    auto* to = reinterpret_cast<std::uint16_t*>(a.to) + t * stride;
+    for (std::int64_t i = 0; i < stride; i += Vec::size) {
+      const std::int64_t left = a.in - i;
+      const Vec v = left >= Vec::size ? Vec::load(x + i)
+                    : left > 0        ? Vec::load_first(x + i, static_cast<int>(left))
+                                      : Vec::zero();
+      store_bf16(v, to + i);
+    }
+  }
+}
+#else
+struct WeightBF16 : AsFloats<WeightBF16> {
   static constexpr std::int64_t bytes = 2;
   static Vec load(const std::byte* p) { return Vec::load_bf16(p); }
 };
+#endif
 
 /// The first n weights, zeros behind them; never reads past the n-th.
 template <class W>
-inline Vec load_weights(const std::byte* p, int n) {
+inline typename W::Operand load_weights(const std::byte* p, int n) {
   if (n == 0) return W::load(p);
-  alignas(64) std::byte padded[static_cast<std::size_t>(Vec::size) * W::bytes] = {};
+  alignas(64) std::byte padded[static_cast<std::size_t>(W::kStep) * W::bytes] = {};
   std::memcpy(padded, p, static_cast<std::size_t>(n * W::bytes));
   return W::load(padded);
 }
@@ -44,20 +89,23 @@ inline Vec load_weights(const std::byte* p, int n) {
 /// acc[r][t] += Σ w_r[i] x_t[i] over n terms, with the weight rows w_stride bytes apart.
 template <class W, int R, int X>
 inline __attribute__((always_inline)) void multiply_add(Vec (&acc)[R][X], const std::byte* w,
-                                                        std::int64_t w_stride, const float* x,
+                                                        std::int64_t w_stride,
+                                                        const typename W::Activation* x,
                                                         std::int64_t x_stride, std::int64_t n) {
-  for_vectors(
-      n, [&](std::int64_t i, int left) __attribute__((always_inline)) {
-        Vec xv[X];
+  const auto step = [&](std::int64_t i, int left) __attribute__((always_inline)) {
+    typename W::Operand xv[X];
 #pragma GCC unroll 8
-        for (int t = 0; t < X; ++t) xv[t] = get(x + t * x_stride + i, left);
+    for (int t = 0; t < X; ++t) xv[t] = W::activations(x + t * x_stride + i, left);
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-          const Vec wv = load_weights<W>(w + r * w_stride + i * W::bytes, left);
+    for (int r = 0; r < R; ++r) {
+      const auto wv = load_weights<W>(w + r * w_stride + i * W::bytes, left);
 #pragma GCC unroll 8
-          for (int t = 0; t < X; ++t) acc[r][t] = fma(wv, xv[t], acc[r][t]);
-        }
-      });
+      for (int t = 0; t < X; ++t) acc[r][t] = W::multiply_add(wv, xv[t], acc[r][t]);
+    }
+  };
+  std::int64_t i = 0;
+  for (; i + W::kStep <= n; i += W::kStep) step(i, 0);
+  if (i < n) step(i, static_cast<int>(n - i));
 }
 
 /// Weight rows row, row + distance, … (R of them) times activation rows t0 … t0 + X − 1, all sums in
@@ -75,7 +123,7 @@ inline void tile(const Product& p, std::int64_t row, std::int64_t distance, std:
     for (int t = 0; t < X; ++t) acc[r][t] = Vec::zero();
   }
   multiply_add<W>(acc, p.w + row * p.in * W::bytes, distance * p.in * W::bytes,
-                  p.x + t0 * p.x_stride, p.x_stride, p.in);
+                  W::rows(p) + t0 * W::stride(p), W::stride(p), p.in);
 #pragma GCC unroll 8
   for (int t = 0; t < X; ++t) {
 #pragma GCC unroll 8
@@ -133,119 +181,24 @@ inline void rows_of(const Product& p, std::int64_t begin, std::int64_t end) {
   }
 }
 
-/// Bytes of a weight row of blocks.
-template <class Block>
-inline std::int64_t block_row_bytes(const Product& p) {
-  return p.in / Quants<Block>::kElements * static_cast<std::int64_t>(sizeof(Block));
+/// What activations become for weights of a type, and the bytes of a row of them.
+inline cpu::Form form([[maybe_unused]] DType weights) {
+#ifdef PRWKV_HAS_BF16
+  if (weights == DType::kBF16) return cpu::Form::kBF16;
+#endif
+  return panel_bytes(weights, 256) > 0 ? cpu::Form::kBytes : cpu::Form::kFloat;
 }
-
-/// One activation row: the weights are decoded into registers and used up at once.
-template <class Block, int R>
-inline void one_row_tile(const Product& p, std::int64_t row, std::int64_t distance) {
-  using Q = Quants<Block>;
-  const std::int64_t bytes = block_row_bytes<Block>(p);
-  const Block* w[R];
-  Vec acc[R];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    w[r] = reinterpret_cast<const Block*>(p.w + (row + r * distance) * bytes);
-    acc[r] = Vec::zero();
-  }
-  for (const float* x = p.x; x < p.x + p.in; x += Q::kElements) {
-    ScalesOf<Block> scales[R];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) Q::scales(*w[r], scales[r]);
-#pragma GCC unroll 8
-    for (int g = 0; g < Q::kElements / kGroup; ++g) {
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        Vec v[kGroupVecs];
-        decode_group(*w[r], scales[r], g, v);
-#pragma GCC unroll 4
-        for (int i = 0; i < kGroupVecs; ++i)
-          acc[r] = fma(v[i], Vec::load(x + g * kGroup + i * Vec::size), acc[r]);
-      }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) ++w[r];
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) p.y[row + r * distance] = sum(acc[r]);
+inline std::int64_t activation_bytes(cpu::Form form, std::int64_t in) {
+#ifdef PRWKV_HAS_BF16
+  if (form == cpu::Form::kBF16) return WeightBF16::padded(in) * WeightBF16::bytes;
+#endif
+  return form == cpu::Form::kBytes ? in / 32 * kActivationBytes : 0;
 }
-
-/// A few weight rows decoded as far as L1 has room for them beside the activations, and the sums of all
-/// tiles of a block, which wait in memory while the next stretch is decoded.
-template <int R>
-struct Panel {
-  static constexpr std::int64_t kLength = 256;
-  alignas(64) float w[R][kLength];
-  Vec acc[Cut::kMostRows * R];
-
-  template <int X = Vec::tile_cols>
-  void add(std::int64_t cols, Vec* sums, const float* x, std::int64_t x_stride, std::int64_t n) {
-    if constexpr (X > 1) {
-      if (cols < X) return add<X - 1>(cols, sums, x, x_stride, n);
-    }
-    Vec part[R][X];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-      for (int t = 0; t < X; ++t) part[r][t] = sums[t * R + r];
-    }
-    multiply_add<WeightF32>(part, reinterpret_cast<const std::byte*>(w), sizeof w[0], x, x_stride,
-                            n);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-      for (int t = 0; t < X; ++t) sums[t * R + r] = part[r][t];
-    }
-  }
-};
-
-/// Weight rows row, row + distance, … (R of them) times activation rows [t0, t1).
-template <class Block, int R>
-inline void panel_product(const Product& p, const Cut& cut, std::int64_t row, std::int64_t distance,
-                          std::int64_t t0, std::int64_t t1) {
-  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(Block));
-  Panel<R> panel;
-  for (std::int64_t i = 0; i < (t1 - t0) * R; ++i) panel.acc[i] = Vec::zero();
-  for (std::int64_t at = 0; at < p.in; at += panel.kLength) {
-    const std::int64_t n = p.in - at < panel.kLength ? p.in - at : panel.kLength;
-    for (int r = 0; r < R; ++r) {
-      decode<Block>(p.w + (row + r * distance) * block_row_bytes<Block>(p) +
-                        at / Quants<Block>::kElements * kBytes,
-                    n, panel.w[r]);
-    }
-    for (std::int64_t t = t0; t < t1; t += cut.width)
-      panel.add(cut.cols(t1 - t), panel.acc + (t - t0) * R, p.x + t * p.x_stride + at, p.x_stride,
-                n);
-  }
-  for (std::int64_t t = t0; t < t1; ++t) {
-    for (int r = 0; r < R; ++r)
-      p.y[t * p.y_stride + row + r * distance] = sum(panel.acc[(t - t0) * R + r]);
-  }
-}
-
-/// As rows_of, for weights in blocks: the same sums in the same order as for the decoded matrix.
-template <class Block>
-inline void block_rows_of(const Product& p, std::int64_t begin, std::int64_t end) {
-  constexpr int R = Vec::tile_rows;
-  const std::int64_t distance = (end - begin) / R;
-  if (p.T == 1) {
-    for (std::int64_t row = begin; row < begin + distance; ++row)
-      one_row_tile<Block, R>(p, row, distance);
-    for (std::int64_t row = begin + R * distance; row < end; ++row)
-      one_row_tile<Block, 1>(p, row, 0);
-    return;
-  }
-  const Cut cut(p);
-  for (std::int64_t t0 = 0; t0 < p.T; t0 += cut.block) {
-    const std::int64_t t1 = p.T - t0 < cut.block ? p.T : t0 + cut.block;
-    for (std::int64_t row = begin; row < begin + distance; ++row)
-      panel_product<Block, R>(p, cut, row, distance, t0, t1);
-    for (std::int64_t row = begin + R * distance; row < end; ++row)
-      panel_product<Block, 1>(p, cut, row, 0, t0, t1);
-  }
+inline void convert_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
+#ifdef PRWKV_HAS_BF16
+  if (a.form == cpu::Form::kBF16) return convert_rows(a, begin, end);
+#endif
+  quantize_activations(a, begin, end);
 }
 
 /// Output channels [begin, end) of all rows.
@@ -255,7 +208,7 @@ inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
     case DType::kF32: rows_of<WeightF32>(p, begin, end); break;
     case DType::kF16: rows_of<WeightF16>(p, begin, end); break;
     case DType::kBF16: rows_of<WeightBF16>(p, begin, end); break;
-    default: with_block(p.dtype, [&]<class Block>() { block_rows_of<Block>(p, begin, end); });
+    default: with_block(p.dtype, [&]<class Block>() { panels_of<Block>(p, begin, end); });
   }
   if (p.scale == 1 && p.bias == nullptr && p.act == Act::kNone && p.saved == nullptr) return;
   const Vec scale = Vec::broadcast(p.scale);

@@ -12,7 +12,7 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 8;
-  static constexpr int tile_rows = 4, tile_cols = 3;
+  static constexpr int tile_rows = 4, tile_cols = 3, panel_tile_cols = 4;
   __m256 v;
 
   static Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
@@ -34,6 +34,15 @@ struct Vec {
     unsigned short bits;
     std::memcpy(&bits, p, sizeof bits);
     return _cvtsh_ss(bits);
+  }
+  static Vec load_i8(const void* p) {
+    return widen_8(_mm_loadl_epi64(static_cast<const __m128i*>(p)));
+  }
+  void store_i8(void* p) const {
+    const __m256i wide = _mm256_cvtps_epi32(v);
+    const __m128i narrow =
+        _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packs_epi16(narrow, narrow));
   }
   static void widen_bytes(Bytes b, Vec* to) {
     const __m128i low = _mm256_castsi256_si128(b.v), high = _mm256_extracti128_si256(b.v, 1);

@@ -12,7 +12,7 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 16;
-  static constexpr int tile_rows = 4, tile_cols = 6;
+  static constexpr int tile_rows = 4, tile_cols = 6, panel_tile_cols = 8;
   __m512 v;
 
   static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
@@ -34,6 +34,12 @@ struct Vec {
     unsigned short bits;
     std::memcpy(&bits, p, sizeof bits);
     return _cvtsh_ss(bits);
+  }
+  static Vec load_i8(const void* p) {
+    return widen_16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+  void store_i8(void* p) const {
+    _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
   }
   static void widen_bytes(Bytes b, Vec* to) {
     to[0] = widen_16(_mm256_castsi256_si128(b.v));
@@ -64,5 +70,21 @@ struct Vec {
   static Vec widen_16(__m128i bytes) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))}; }
   static __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };
+
+#ifdef PRWKV_HAS_BF16
+/// Thirty-two bf16. Denormal numbers count as zeros, operands and sums alike.
+struct Pairs {
+  static constexpr int size = 32;
+  __m512bh v;
+
+  static Pairs load(const void* p) { return {reinterpret_cast<__m512bh>(_mm512_loadu_si512(p))}; }
+  /// sum[i] + a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1]
+  friend Vec dot(Pairs a, Pairs b, Vec sum) { return {_mm512_dpbf16_ps(sum.v, a.v, b.v)}; }
+};
+/// Rounded to nearest even.
+inline void store_bf16(Vec a, void* p) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(a.v)));
+}
+#endif
 
 }  // namespace prwkv::PRWKV_ISA

@@ -19,6 +19,8 @@ struct Vec {
   static constexpr int size = 8;
   /// Register tile of a matrix product: weight rows x activation rows.
   static constexpr int tile_rows = 2, tile_cols = 2;
+  /// Activation rows beside a panel of weights (backend/cpu/panels.h).
+  static constexpr int panel_tile_cols = 2;
   float v[size];
 
   static Vec broadcast(float x) {
@@ -52,6 +54,20 @@ struct Vec {
     f16 h;
     std::memcpy(&h, p, sizeof h);
     return to_float(h);
+  }
+  /// `size` signed bytes as floats.
+  static Vec load_i8(const void* p) {
+    std::int8_t bytes[size];
+    std::memcpy(bytes, p, sizeof bytes);
+    Vec r;
+    for (int i = 0; i < size; ++i) r.v[i] = static_cast<float>(bytes[i]);
+    return r;
+  }
+  /// Integral elements in [−128, 127], as signed bytes.
+  void store_i8(void* p) const {
+    std::int8_t bytes[size];
+    for (int i = 0; i < size; ++i) bytes[i] = static_cast<std::int8_t>(v[i]);
+    std::memcpy(p, bytes, sizeof bytes);
   }
   /// Signed bytes as floats, in Bytes::size / size vectors.
   static void widen_bytes(const Bytes& b, Vec* to) {

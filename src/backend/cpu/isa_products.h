@@ -1,0 +1,22 @@
+/// The products alone, compiled for processors that have instructions for them beyond those of
+/// another table.
+#pragma once
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/simd/math.h"
+#include "ops/linear/linear_cpu.h"
+
+namespace prwkv::PRWKV_ISA {
+
+inline cpu::KernelTable with_products(cpu::KernelTable table) {
+  table.isa = PRWKV_ISA_NAME;
+  table.product = &product;
+  table.pack = &pack;
+  table.convert_activations = &convert_activations;
+  table.form = &form;
+  table.activation_bytes = &activation_bytes;
+  table.panel_bytes = &panel_bytes;
+  return table;
+}
+
+}  // namespace prwkv::PRWKV_ISA

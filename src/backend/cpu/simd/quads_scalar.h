@@ -1,0 +1,78 @@
+/// Integer products in portable C++: four neighbouring bytes of each of Vec::size weight rows, and
+/// their sums. Every quads_*.h defines `Quads` and `Sums` with exactly these members.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "backend/cpu/simd/vec_scalar.h"
+
+namespace prwkv::PRWKV_ISA {
+
+/// Bytes 4 r … 4 r + 3 belong to weight row r.
+struct Quads {
+  static constexpr int size = 4 * Vec::size;
+  std::uint8_t v[size];
+
+  static Quads load(const std::byte* p) {
+    Quads r;
+    std::memcpy(r.v, p, sizeof r.v);
+    return r;
+  }
+  /// (a >> from) & mask, for masks that fit in the 8 − from bits that are left.
+  template <int from, int mask>
+  friend Quads field(Quads a) {
+    for (std::uint8_t& e : a.v) e = static_cast<std::uint8_t>(e >> from & mask);
+    return a;
+  }
+  /// (a << up) & mask, or (a >> −up) & mask.
+  template <int up, int mask>
+  friend Quads moved(Quads a) {
+    for (std::uint8_t& e : a.v)
+      e = static_cast<std::uint8_t>((up >= 0 ? e << (up & 7) : e >> (-up & 7)) & mask);
+    return a;
+  }
+  friend Quads operator|(Quads a, const Quads& b) {
+    for (int i = 0; i < size; ++i) a.v[i] |= b.v[i];
+    return a;
+  }
+  /// table[a], a < 16; signed from here on.
+  friend Quads lookup(const std::int8_t* table, Quads a) {
+    for (std::uint8_t& e : a.v) e = static_cast<std::uint8_t>(table[e]);
+    return a;
+  }
+};
+
+/// A sum for each weight row.
+struct Sums {
+  /// What is added to signed bytes so that `dot` may take them; see there.
+  static constexpr int kSignedZero = 0;
+  std::int32_t v[Vec::size];
+
+  /// n · 2^up everywhere.
+  template <int up>
+  static Sums broadcast(std::int32_t n) {
+    Sums s;
+    for (std::int32_t& e : s.v) e = n * (1 << up);
+    return s;
+  }
+  /// s[r] + Σᵢ w[4 r + i] x[i] over four i; bytes of w below 128, x >= −127.
+  friend Sums dot(Sums s, const Quads& w, const std::int8_t* x) { return dot_signed(s, w, x); }
+  /// The same for signed bytes of w, to which kSignedZero was added.
+  friend Sums dot_signed(Sums s, const Quads& w, const std::int8_t* x) {
+    for (int i = 0; i < Quads::size; ++i) s.v[i / 4] += static_cast<std::int8_t>(w.v[i]) * x[i % 4];
+    return s;
+  }
+  friend Sums operator+(Sums a, const Sums& b) {
+    for (int i = 0; i < Vec::size; ++i) a.v[i] += b.v[i];
+    return a;
+  }
+  friend Vec to_float(const Sums& s) {
+    Vec r;
+    for (int i = 0; i < Vec::size; ++i) r.v[i] = static_cast<float>(s.v[i]);
+    return r;
+  }
+};
+
+}  // namespace prwkv::PRWKV_ISA

@@ -1,0 +1,178 @@
+/// Products of panels with activations of eight bits.
+///
+/// Each 32 neighbouring activations are rounded to integers q in [−127, 127] with one scale, so that
+/// a product with 32 weights is exact in integers and is scaled once:
+///
+///     y_r = Σ over groups  s_x (s_r Σᵢ w_ri q_i − m_r Σᵢ q_i)
+///
+/// with the scale s_r and the minimum m_r of the weights, one for each 32 or 16. Groups are added in
+/// increasing order in f32, whatever the number of rows; so a row's result does not depend on the
+/// rows beside it. What rounding the activations costs: docs/numerics.md.
+#pragma once
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/panels.h"
+
+namespace prwkv::PRWKV_ISA {
+
+/// Activation rows as tiles read them: X rows together, and of these group after group
+///
+///     q     i8  [row][32]
+///     s     f32 [row]
+///     sums  i32 [half][row]   −Σ q of the first 16 and of the last 16
+template <int X>
+struct ActivationGroup {
+  std::int8_t q[X][32];
+  float scale[X];
+  std::int32_t sums[2][X];
+
+  static const ActivationGroup* at(const std::byte* p) {
+    return reinterpret_cast<const ActivationGroup*>(p);
+  }
+};
+inline constexpr std::int64_t kActivationBytes = sizeof(ActivationGroup<1>);  ///< of 32, in one row
+
+/// 32 activations. What is not finite makes the scale NaN, and so the results of its row.
+template <int X>
+inline void quantize_group(const float* x, ActivationGroup<X>& to, int row) {
+  constexpr int kVecs = 32 / Vec::size;
+  const Vec zero = Vec::zero(), most = Vec::broadcast(127.0f), least = Vec::broadcast(-127.0f);
+  Vec v[kVecs], largest = zero, odd = zero;
+#pragma GCC unroll 8
+  for (int i = 0; i < kVecs; ++i) {
+    v[i] = Vec::load(x + i * Vec::size);
+    largest = max(max(v[i], zero - v[i]), largest);
+    odd = odd + (v[i] - v[i]);
+  }
+  // Scales below would have no reciprocal; such activations are zero beside any others.
+  constexpr float kSmallest = 1e-36f;
+  const float m = max_element(largest);
+  const Vec inverse = Vec::broadcast(m < kSmallest ? 0.0f : 127.0f / m);
+  Vec sums[2] = {zero, zero};
+#pragma GCC unroll 8
+  for (int i = 0; i < kVecs; ++i) {
+    const Vec q = max(min(round(v[i] * inverse), most), least);
+    q.store_i8(to.q[row] + i * Vec::size);
+    sums[i * 2 / kVecs] = sums[i * 2 / kVecs] - q;
+  }
+  to.scale[row] = (m < kSmallest ? 0.0f : m / 127.0f) + sum(odd);
+  for (int half = 0; half < 2; ++half)
+    to.sums[half][row] = static_cast<std::int32_t>(sum(sums[half]));
+}
+
+/// Calls f.operator()<n>() for 1 <= n <= most.
+template <int most, class F>
+inline __attribute__((always_inline)) void with_width(std::int64_t n, const F& f) {
+  if constexpr (most > 1) {
+    if (n < most) return with_width<most - 1>(n, f);
+  }
+  f.template operator()<most>();
+}
+
+/// Rows [begin, end) of the activations.
+inline void quantize_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t t = begin; t < end; ++t) {
+    const std::int64_t first = t / a.width * a.width;
+    const std::int64_t cols = a.T - first < a.width ? a.T - first : a.width;
+    std::byte* tile = a.to + first * (a.in / 32) * kActivationBytes;
+    with_width<cpu::kMostTileRows>(cols, [&]<int X>() {
+      auto* groups = reinterpret_cast<ActivationGroup<X>*>(tile);
+      for (std::int64_t g = 0; g < a.in / 32; ++g)
+        quantize_group<X>(a.x + t * a.x_stride + 32 * g, groups[g], static_cast<int>(t - first));
+    });
+  }
+}
+
+/// Integer sums of quads [first, last) of a group.
+template <class Block, int X, int first, int last>
+inline __attribute__((always_inline)) void add_quads(const std::byte* group,
+                                                     const ActivationGroup<X>& x, Sums (&d)[X]) {
+  if constexpr (first < last) {
+    const Quads w = Panel<Block>::template quad<first>(group);
+#pragma GCC unroll 8
+    for (int t = 0; t < X; ++t) {
+      if constexpr (Panel<Block>::kIsSigned)
+        d[t] = dot_signed(d[t], w, x.q[t] + 4 * first);
+      else
+        d[t] = dot(d[t], w, x.q[t] + 4 * first);
+    }
+    add_quads<Block, X, first + 1, last>(group, x, d);
+  }
+}
+
+/// Adds what the weights of one scale give: all of a group, or half of it.
+template <class Block, int X, int half, int halves>
+inline __attribute__((always_inline)) void add_share(const std::byte* block, int g,
+                                                     const ActivationGroup<X>& x, Vec (&acc)[X]) {
+  using P = Panel<Block>;
+  const std::byte* group = block + P::kHeader + g * P::kGroupBytes;
+  Sums minus_q[X], d[X];
+#pragma GCC unroll 8
+  for (int t = 0; t < X; ++t) {
+    constexpr int kBits = P::kZero == 0 ? 0 : __builtin_ctz(P::kZero == 0 ? 1 : P::kZero);
+    const std::int32_t n = halves == 2 ? x.sums[half][t] : x.sums[0][t] + x.sums[1][t];
+    minus_q[t] = Sums::broadcast<0>(n);
+    d[t] = P::kZero == 0 ? Sums::broadcast<0>(0) : Sums::broadcast<kBits>(n);
+  }
+  add_quads<Block, X, 8 / halves * half, 8 / halves*(half + 1)>(group, x, d);
+  const int share = g * halves + half;
+  const Vec scale = P::scales(block, share);
+#pragma GCC unroll 8
+  for (int t = 0; t < X; ++t)
+    acc[t] = fma(scale * Vec::broadcast(x.scale[t]), to_float(d[t]), acc[t]);
+  if constexpr (P::Q::kHasOffset) {
+    const Vec minimum = P::minima(block, share);
+#pragma GCC unroll 8
+    for (int t = 0; t < X; ++t)
+      acc[t] = fma(minimum * Vec::broadcast(x.scale[t]), to_float(minus_q[t]), acc[t]);
+  }
+}
+
+/// One panel times X activation rows.
+template <class Block, int X>
+inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::int64_t blocks,
+                                                 const std::byte* activations, Vec (&acc)[X]) {
+  using P = Panel<Block>;
+  const auto* x = ActivationGroup<X>::at(activations);
+#pragma GCC unroll 8
+  for (int t = 0; t < X; ++t) acc[t] = Vec::zero();
+  for (std::int64_t b = 0; b < blocks; ++b, panel += P::kBlockBytes) {
+    for (int g = 0; g < P::kGroups; ++g, ++x) {
+      if constexpr (P::Q::kShare == 32) {
+        add_share<Block, X, 0, 1>(panel, g, *x, acc);
+      } else {
+        add_share<Block, X, 0, 2>(panel, g, *x, acc);
+        add_share<Block, X, 1, 2>(panel, g, *x, acc);
+      }
+    }
+  }
+}
+
+/// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel. A
+/// block of activation rows stays in L2 while the panels pass by.
+template <class Block>
+inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  using P = Panel<Block>;
+  constexpr std::int64_t kBlockBytes = 384 * 1024;
+  const std::int64_t row_bytes = p.in / 32 * kActivationBytes;
+  const std::int64_t fitting = kBlockBytes / row_bytes / p.width * p.width;
+  const std::int64_t step = fitting < p.width ? p.width : fitting;
+  for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
+    const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
+    for (std::int64_t row = begin; row < end; row += P::kRows) {
+      const std::byte* panel = p.w + row / P::kRows * P::bytes(p.in);
+      const int n = end - row < P::kRows ? static_cast<int>(end - row) : 0;
+      for (std::int64_t t = t0; t < t1; t += p.width) {
+        const std::int64_t cols = t1 - t < p.width ? t1 - t : p.width;
+        with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
+          Vec acc[X];
+          panel_tile<Block, X>(panel, p.in / P::Q::kElements, p.activations + t * row_bytes, acc);
+#pragma GCC unroll 8
+          for (int i = 0; i < X; ++i) put(p.y + (t + i) * p.y_stride + row, n, acc[i]);
+        });
+      }
+    }
+  }
+}
+
+}  // namespace prwkv::PRWKV_ISA
