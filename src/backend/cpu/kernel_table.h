@@ -89,7 +89,7 @@ struct KernelTable {
 
 /// What a panel and a group of activations have at most, whatever the instruction set.
 inline constexpr std::int64_t kMostPanelRows = 16;
-inline constexpr int kMostTileRows = 8;
+inline constexpr int kMostTileRows = 6;
 
 /// Channels of one unit of wkv4: one cache line.
 inline constexpr std::int64_t kChannelGroup = 16;

@@ -83,73 +83,111 @@ inline void quantize_activations(const cpu::Activations& a, std::int64_t begin, 
   }
 }
 
-/// Integer sums of quads [first, last) of a group.
-template <class Block, int X, int first, int last>
-inline __attribute__((always_inline)) void add_quads(const std::byte* group,
-                                                     const ActivationGroup<X>& x, Sums (&d)[X]) {
+/// Integer sums of quads [first, last) of a group, for N panels whose blocks are `stride` bytes apart.
+template <class Block, int N, int X, int first, int last>
+inline __attribute__((always_inline)) void add_quads(const std::byte* group, std::int64_t stride,
+                                                     const ActivationGroup<X>& x, Sums (&d)[N][X]) {
   if constexpr (first < last) {
-    const Quads w = Panel<Block>::template quad<first>(group);
+    Quads w[N];
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) w[n] = Panel<Block>::template quad<first>(group + n * stride);
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) {
-      if constexpr (Panel<Block>::kIsSigned)
-        d[t] = dot_signed(d[t], w, x.q[t] + 4 * first);
-      else
-        d[t] = dot(d[t], w, x.q[t] + 4 * first);
+      const Four four(x.q[t] + 4 * first);
+#pragma GCC unroll 2
+      for (int n = 0; n < N; ++n) {
+        if constexpr (Panel<Block>::kIsSigned)
+          d[n][t] = dot_signed(d[n][t], w[n], four);
+        else
+          d[n][t] = dot(d[n][t], w[n], four);
+      }
     }
-    add_quads<Block, X, first + 1, last>(group, x, d);
+    add_quads<Block, N, X, first + 1, last>(group, stride, x, d);
   }
 }
 
 /// Adds what the weights of one scale give: all of a group, or half of it.
-template <class Block, int X, int half, int halves>
-inline __attribute__((always_inline)) void add_share(const std::byte* block, int g,
-                                                     const ActivationGroup<X>& x, Vec (&acc)[X]) {
+template <class Block, int half, int halves, int N, int X>
+inline __attribute__((always_inline)) void add_share(const std::byte* block, std::int64_t stride,
+                                                     int g, const ActivationGroup<X>& x,
+                                                     Vec (&acc)[N][X]) {
   using P = Panel<Block>;
-  const std::byte* group = block + P::kHeader + g * P::kGroupBytes;
-  Sums minus_q[X], d[X];
+  constexpr int kZeroBits = P::kZero == 0 ? 0 : __builtin_ctz(P::kZero == 0 ? 1 : P::kZero);
+  Sums d[N][X];
+  std::int32_t minus_sum[X];
 #pragma GCC unroll 8
   for (int t = 0; t < X; ++t) {
-    constexpr int kBits = P::kZero == 0 ? 0 : __builtin_ctz(P::kZero == 0 ? 1 : P::kZero);
-    const std::int32_t n = halves == 2 ? x.sums[half][t] : x.sums[0][t] + x.sums[1][t];
-    minus_q[t] = Sums::broadcast<0>(n);
-    d[t] = P::kZero == 0 ? Sums::broadcast<0>(0) : Sums::broadcast<kBits>(n);
+    minus_sum[t] = halves == 2 ? x.sums[half][t] : x.sums[0][t] + x.sums[1][t];
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n)
+      d[n][t] = P::kZero == 0 ? Sums::broadcast<0>(0) : Sums::broadcast<kZeroBits>(minus_sum[t]);
   }
-  add_quads<Block, X, 8 / halves * half, 8 / halves*(half + 1)>(group, x, d);
+  add_quads<Block, N, X, 8 / halves * half, 8 / halves*(half + 1)>(
+      block + P::kHeader + g * P::kGroupBytes, stride, x, d);
   const int share = g * halves + half;
-  const Vec scale = P::scales(block, share);
-#pragma GCC unroll 8
-  for (int t = 0; t < X; ++t)
-    acc[t] = fma(scale * Vec::broadcast(x.scale[t]), to_float(d[t]), acc[t]);
-  if constexpr (P::Q::kHasOffset) {
-    const Vec minimum = P::minima(block, share);
+#pragma GCC unroll 2
+  for (int n = 0; n < N; ++n) {
+    const Vec scale = P::scales(block + n * stride, share);
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t)
-      acc[t] = fma(minimum * Vec::broadcast(x.scale[t]), to_float(minus_q[t]), acc[t]);
-  }
-}
-
-/// One panel times X activation rows.
-template <class Block, int X>
-inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::int64_t blocks,
-                                                 const std::byte* activations, Vec (&acc)[X]) {
-  using P = Panel<Block>;
-  const auto* x = ActivationGroup<X>::at(activations);
+      acc[n][t] = fma(scale * Vec::broadcast(x.scale[t]), to_float(d[n][t]), acc[n][t]);
+    if constexpr (P::Q::kHasOffset) {
+      const Vec minimum = P::minima(block + n * stride, share);
 #pragma GCC unroll 8
-  for (int t = 0; t < X; ++t) acc[t] = Vec::zero();
-  for (std::int64_t b = 0; b < blocks; ++b, panel += P::kBlockBytes) {
-    for (int g = 0; g < P::kGroups; ++g, ++x) {
-      if constexpr (P::Q::kShare == 32) {
-        add_share<Block, X, 0, 1>(panel, g, *x, acc);
-      } else {
-        add_share<Block, X, 0, 2>(panel, g, *x, acc);
-        add_share<Block, X, 1, 2>(panel, g, *x, acc);
+      for (int t = 0; t < X; ++t) {
+        acc[n][t] = fma(minimum * Vec::broadcast(x.scale[t]),
+                        to_float(Sums::broadcast<0>(minus_sum[t])), acc[n][t]);
       }
     }
   }
 }
 
+/// N neighbouring panels times X activation rows.
+template <class Block, int N, int X>
+inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::int64_t blocks,
+                                                 const std::byte* activations, Vec (&sums)[N][X]) {
+  using P = Panel<Block>;
+  const std::int64_t stride = blocks * P::kBlockBytes;
+  const auto* x = ActivationGroup<X>::at(activations);
+  Vec acc[N][X];  // not `sums`: these never need an address
+#pragma GCC unroll 2
+  for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 8
+    for (int t = 0; t < X; ++t) acc[n][t] = Vec::zero();
+  }
+  for (std::int64_t b = 0; b < blocks; ++b, panel += P::kBlockBytes) {
+    for (int g = 0; g < P::kGroups; ++g, ++x) {
+      if constexpr (P::Q::kShare == 32) {
+        add_share<Block, 0, 1>(panel, stride, g, *x, acc);
+      } else {
+        add_share<Block, 0, 2>(panel, stride, g, *x, acc);
+        add_share<Block, 1, 2>(panel, stride, g, *x, acc);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 8
+    for (int t = 0; t < X; ++t) sums[n][t] = acc[n][t];
+  }
+}
+
+/// Output channels [row, end) of a panel or two, in the activation rows of one tile.
+template <class Block, int N, int X>
+inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t end, std::int64_t t) {
+  using P = Panel<Block>;
+  Vec sums[N][X];
+  panel_tile<Block, N, X>(p.w + row / P::kRows * P::bytes(p.in), p.in / P::Q::kElements,
+                          p.activations + t * (p.in / 32) * kActivationBytes, sums);
+  for (int n = 0; n < N; ++n, row += P::kRows) {
+    const int left = end - row < P::kRows ? static_cast<int>(end - row) : 0;
+    for (int i = 0; i < X; ++i) put(p.y + (t + i) * p.y_stride + row, left, sums[n][i]);
+  }
+}
+
 /// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel. A
-/// block of activation rows stays in L2 while the panels pass by.
+/// block of activation rows stays in L2 while the panels pass by, two of them where registers suffice:
+/// each activation is then loaded once for both.
 template <class Block>
 inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
   using P = Panel<Block>;
@@ -159,16 +197,17 @@ inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t en
   const std::int64_t step = fitting < p.width ? p.width : fitting;
   for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
     const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
-    for (std::int64_t row = begin; row < end; row += P::kRows) {
-      const std::byte* panel = p.w + row / P::kRows * P::bytes(p.in);
-      const int n = end - row < P::kRows ? static_cast<int>(end - row) : 0;
+    const bool in_pairs = Vec::panel_pairs && p.width > 2;
+    const std::int64_t taken = (in_pairs ? 2 : 1) * P::kRows;
+    for (std::int64_t row = begin; row < end; row += taken) {
+      const bool is_pair = in_pairs && end - row > P::kRows;
       for (std::int64_t t = t0; t < t1; t += p.width) {
         const std::int64_t cols = t1 - t < p.width ? t1 - t : p.width;
         with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
-          Vec acc[X];
-          panel_tile<Block, X>(panel, p.in / P::Q::kElements, p.activations + t * row_bytes, acc);
-#pragma GCC unroll 8
-          for (int i = 0; i < X; ++i) put(p.y + (t + i) * p.y_stride + row, n, acc[i]);
+          if constexpr (Vec::panel_pairs) {
+            if (is_pair) return store_tile<Block, 2, X>(p, row, end, t);
+          }
+          store_tile<Block, 1, X>(p, row, end, t);
         });
       }
     }

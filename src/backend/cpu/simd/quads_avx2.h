@@ -33,6 +33,16 @@ struct Quads {
   }
 };
 
+/// Four neighbouring activations, for all rows.
+struct Four {
+  __m256i v;
+  explicit Four(const std::int8_t* x) {
+    std::int32_t bytes;
+    std::memcpy(&bytes, x, sizeof bytes);
+    v = _mm256_set1_epi32(bytes);
+  }
+};
+
 struct Sums {
   static constexpr int kSignedZero = 0;
   __m256i v;
@@ -42,22 +52,15 @@ struct Sums {
     return {_mm256_slli_epi32(_mm256_set1_epi32(n), up)};
   }
   // Pairs of products are added in 16 bits: 2 · 127 · 128 is the most there can be, and fits.
-  friend Sums dot(Sums s, Quads w, const std::int8_t* x) {
-    return widened(s, _mm256_maddubs_epi16(w.v, four(x)));
-  }
+  friend Sums dot(Sums s, Quads w, Four x) { return widened(s, _mm256_maddubs_epi16(w.v, x.v)); }
   // The instruction wants one factor unsigned: |w|, and x takes the sign of w.
-  friend Sums dot_signed(Sums s, Quads w, const std::int8_t* x) {
-    return widened(s, _mm256_maddubs_epi16(_mm256_abs_epi8(w.v), _mm256_sign_epi8(four(x), w.v)));
+  friend Sums dot_signed(Sums s, Quads w, Four x) {
+    return widened(s, _mm256_maddubs_epi16(_mm256_abs_epi8(w.v), _mm256_sign_epi8(x.v, w.v)));
   }
   friend Sums operator+(Sums a, Sums b) { return {_mm256_add_epi32(a.v, b.v)}; }
   friend Vec to_float(Sums s) { return {_mm256_cvtepi32_ps(s.v)}; }
 
  private:
-  static __m256i four(const std::int8_t* x) {
-    std::int32_t bytes;
-    std::memcpy(&bytes, x, sizeof bytes);
-    return _mm256_set1_epi32(bytes);
-  }
   static Sums widened(Sums s, __m256i pairs) {
     return {_mm256_add_epi32(s.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
   }

@@ -32,6 +32,16 @@ struct Quads {
   }
 };
 
+/// Four neighbouring activations, for all rows.
+struct Four {
+  __m512i v;
+  explicit Four(const std::int8_t* x) {
+    std::int32_t bytes;
+    std::memcpy(&bytes, x, sizeof bytes);
+    v = _mm512_set1_epi32(bytes);
+  }
+};
+
 struct Sums {
   __m512i v;
 
@@ -42,19 +52,15 @@ struct Sums {
 #ifdef PRWKV_HAS_VNNI
   // The instruction wants w unsigned: w + 128, and the sum begins at −128 Σ x.
   static constexpr int kSignedZero = 128;
-  friend Sums dot(Sums s, Quads w, const std::int8_t* x) {
-    return {_mm512_dpbusd_epi32(s.v, w.v, four(x))};
-  }
-  friend Sums dot_signed(Sums s, Quads w, const std::int8_t* x) { return dot(s, w, x); }
+  friend Sums dot(Sums s, Quads w, Four x) { return {_mm512_dpbusd_epi32(s.v, w.v, x.v)}; }
+  friend Sums dot_signed(Sums s, Quads w, Four x) { return dot(s, w, x); }
 #else
   static constexpr int kSignedZero = 0;
   // Pairs of products are added in 16 bits: 2 · 127 · 128 is the most there can be, and fits.
-  friend Sums dot(Sums s, Quads w, const std::int8_t* x) {
-    return widened(s, _mm512_maddubs_epi16(w.v, four(x)));
-  }
+  friend Sums dot(Sums s, Quads w, Four x) { return widened(s, _mm512_maddubs_epi16(w.v, x.v)); }
   // The instruction wants one factor unsigned: |w|, and x takes the sign of w.
-  friend Sums dot_signed(Sums s, Quads w, const std::int8_t* x) {
-    const __m512i positive = four(x);
+  friend Sums dot_signed(Sums s, Quads w, Four x) {
+    const __m512i positive = x.v;
     const __m512i turned =
         _mm512_mask_sub_epi8(positive, _mm512_movepi8_mask(w.v), _mm512_setzero_si512(), positive);
     return widened(s, _mm512_maddubs_epi16(_mm512_abs_epi8(w.v), turned));
@@ -64,11 +70,6 @@ struct Sums {
   friend Vec to_float(Sums s) { return {_mm512_cvtepi32_ps(s.v)}; }
 
  private:
-  static __m512i four(const std::int8_t* x) {
-    std::int32_t bytes;
-    std::memcpy(&bytes, x, sizeof bytes);
-    return _mm512_set1_epi32(bytes);
-  }
   static Sums widened(Sums s, __m512i pairs) {
     return {_mm512_add_epi32(s.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
   }

@@ -44,6 +44,12 @@ struct Quads {
   }
 };
 
+/// Four neighbouring activations, for all rows.
+struct Four {
+  std::int8_t v[4];
+  explicit Four(const std::int8_t* x) { std::memcpy(v, x, sizeof v); }
+};
+
 /// A sum for each weight row.
 struct Sums {
   /// What is added to signed bytes so that `dot` may take them; see there.
@@ -58,10 +64,11 @@ struct Sums {
     return s;
   }
   /// s[r] + Σᵢ w[4 r + i] x[i] over four i; bytes of w below 128, x >= −127.
-  friend Sums dot(Sums s, const Quads& w, const std::int8_t* x) { return dot_signed(s, w, x); }
+  friend Sums dot(Sums s, const Quads& w, const Four& x) { return dot_signed(s, w, x); }
   /// The same for signed bytes of w, to which kSignedZero was added.
-  friend Sums dot_signed(Sums s, const Quads& w, const std::int8_t* x) {
-    for (int i = 0; i < Quads::size; ++i) s.v[i / 4] += static_cast<std::int8_t>(w.v[i]) * x[i % 4];
+  friend Sums dot_signed(Sums s, const Quads& w, const Four& x) {
+    for (int i = 0; i < Quads::size; ++i)
+      s.v[i / 4] += static_cast<std::int8_t>(w.v[i]) * x.v[i % 4];
     return s;
   }
   friend Sums operator+(Sums a, const Sums& b) {

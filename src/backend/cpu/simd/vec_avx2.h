@@ -13,6 +13,7 @@ namespace prwkv::PRWKV_ISA {
 struct Vec {
   static constexpr int size = 8;
   static constexpr int tile_rows = 4, tile_cols = 3, panel_tile_cols = 4;
+  static constexpr bool panel_pairs = false;
   __m256 v;
 
   static Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }

@@ -12,7 +12,8 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 16;
-  static constexpr int tile_rows = 4, tile_cols = 6, panel_tile_cols = 8;
+  static constexpr int tile_rows = 4, tile_cols = 6, panel_tile_cols = 6;
+  static constexpr bool panel_pairs = true;
   __m512 v;
 
   static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }

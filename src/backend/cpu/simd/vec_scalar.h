@@ -21,6 +21,7 @@ struct Vec {
   static constexpr int tile_rows = 2, tile_cols = 2;
   /// Activation rows beside a panel of weights (backend/cpu/panels.h).
   static constexpr int panel_tile_cols = 2;
+  static constexpr bool panel_pairs = false;  ///< beside two panels at once
   float v[size];
 
   static Vec broadcast(float x) {
