@@ -25,7 +25,8 @@ Exit codes
   3  a file is missing or damaged    130  stopped by Ctrl-C or SIGTERM
 
 Environment
-  PRWKV_CPU_ISA  scalar, avx2 or avx512: use this instruction set instead of the best one)";
+  PRWKV_CPU_ISA  scalar, avx2, avx512, avx512_vnni or avx512_bf16: use this instruction set instead of
+                 the best one)";
 
 int report(const char* message, int code) {
   note(std::string("prwkv: ") + message);
