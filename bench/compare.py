@@ -318,7 +318,7 @@ def measure_products(bench: Bench, shape: str) -> list[Row]:
         # Never slower than oneDNN; bf16 where the processor multiplies it.
         required = Required(1.0, needs_bf16=dtype == "bf16").on(bench.machine)
         share = measured[step]["share"]
-        result.append(Row("products", shape, dtype, dtype, f"{rows} rows", bench.threads, 1 / statistics.median(mine),
+        result.append(Row("products", shape, dtype, dtype, f"rows {rows}", bench.threads, 1 / statistics.median(mine),
                           1 / statistics.median(other), ratio, required, share, floor, "arithmetic",
                           verdict(ratio, required, share, None),
                           {"prwkv": [1 / s for s in mine], "other": [1 / s for s in other]}))
