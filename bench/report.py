@@ -372,6 +372,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--quick", action="store_true", help="tiny models, one round")
     add("--rounds", type=int, help="default 5; 1 with --quick")
     add("--shapes", help="of the part speed, separated by spaces")
+    add("--sizes", help="of the part memory, separated by spaces: some of those of the long run")
     add("--types", help="of the parts speed and products, separated by commas")
     add("--threads", type=int, nargs="+", default=sorted({1, cores}), help="default: one, and all cores")
     add("--build", type=Path, default=ROOT / "build/release", help="folder of the release build")
@@ -385,6 +386,11 @@ def main() -> None:
     plan = QUICK if args.quick else FULL
     plan = Plan(**(plan.__dict__ | ({"speed": args.shapes.split()} if args.shapes else {})
                    | ({"types": args.types.split(",")} if args.types else {})))
+    if args.sizes:
+        unknown = set(args.sizes.split()) - set(plan.memory)
+        if unknown:
+            sys.exit(f"report.py: --sizes: no {', '.join(sorted(unknown))}; there are {', '.join(plan.memory)}")
+        plan = Plan(**(plan.__dict__ | {"memory": {s: plan.memory[s] for s in args.sizes.split()}}))
     args.out.mkdir(parents=True, exist_ok=True)
     parts = args.part or PARTS
     with tempfile.TemporaryDirectory(prefix="report-", dir=args.build) as work:

@@ -124,8 +124,8 @@ CpuBackend& BenchRun::backend() const { return dynamic_cast<CpuBackend&>(engine_
 std::vector<std::int32_t> BenchRun::tokens(int count) const {
   const auto V = static_cast<double>(engine_->info().dims.V);
   Random random(1);
-  std::vector<std::int32_t> ids;
-  for (int i = 0; i < count; ++i) ids.push_back(static_cast<std::int32_t>(random.uniform() * V));
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(count));
+  for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.uniform() * V);
   return ids;
 }
 
@@ -192,11 +192,11 @@ double BenchRun::time_batch(int sequences) {
   const Stopwatch clock;
   for (int i = 0; i < sizes_.gen_tokens; ++i) {
     work.clear();
+    const auto first = static_cast<std::size_t>(kReadBefore) + static_cast<std::size_t>(i);
     for (int s = 0; s < sequences; ++s) {
       if (i >= length(s)) continue;
-      work.push_back(
-          {.session = &sessions_[static_cast<std::size_t>(s)],
-           .tokens = std::span(ids).subspan(static_cast<std::size_t>(kReadBefore + s + i), 1)});
+      work.push_back({.session = &sessions_[static_cast<std::size_t>(s)],
+                      .tokens = std::span(&ids.at(first + static_cast<std::size_t>(s)), 1)});
     }
     engine_->run(work);
   }
