@@ -349,18 +349,30 @@ def requirements_page(bench: dict, product: dict, compared: dict) -> str:
     return "\n".join(parts)
 
 
+def charts(tools: Tools, *patterns: str) -> str:
+    """Those that were drawn."""
+    found = [path for pattern in patterns for path in sorted(tools.out.glob(pattern))]
+    return "".join(f"\n![{path.stem}]({path.name})\n" for path in found)
+
+
+def draw(tools: Tools) -> None:
+    """bench/plot.py, where it can run."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("report.py: no charts: the Python package matplotlib is missing", file=sys.stderr)
+        return
+    subprocess.run([sys.executable, Path(__file__).with_name("plot.py"), tools.out], check=True, stdout=subprocess.DEVNULL)
+
+
 def pages(tools: Tools) -> None:
     """Everything that follows from the JSON."""
     bench, product, compared = (tools.read(f"{n}.json") for n in ("bench", "products", "compare"))
-    texts = {"bench.md": bench_page(bench) if bench else "", "products.md": products_page(product) if product else "",
-             "requirements.md": requirements_page(bench, product, compared)}
+    draw(tools)
+    texts = {"bench.md": bench_page(bench) + charts(tools, "generation-*.svg", "prompt.svg") if bench else "",
+             "products.md": products_page(product) + charts(tools, "products.svg") if product else "",
+             "requirements.md": requirements_page(bench, product, compared) + charts(tools, "compare-*.svg")}
     for name, text in texts.items():
         if text:
             (tools.out / name).write_text(text, encoding="utf-8")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("report.py: no charts: the Python package matplotlib is missing", file=sys.stderr)
-    else:
-        subprocess.run([sys.executable, Path(__file__).with_name("plot.py"), tools.out], check=True, stdout=subprocess.DEVNULL)
 
 
 def parse_arguments() -> argparse.Namespace:
