@@ -382,6 +382,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--only", action="append", choices=list(PACKAGES), help="this peer alone; several times for several")
+    add("--types", help="of prwkv, separated by commas: these alone")
     add("--quick", action="store_true", help="tiny models, one round")
     add("--rounds", type=int, help="default 7; 1 with --quick")
     add("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -394,12 +395,16 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def machine_of(prwkv: Path, threads: int) -> Machine:
-    """The class of this machine."""
+def limits_of(prwkv: Path, threads: int) -> dict:
+    """The limits of this machine."""
     command = [prwkv, "bench", "--machine", "--repeat", "1", "--threads", str(threads), "--json"]
-    machine = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["machine"]
-    bf16 = machine["bf16_flops_per_s"] is not None
-    return Machine(bf16, bf16 and machine["int8_instruction"] == "vpdpbusd")
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["machine"]
+
+
+def machine_of(limits: dict) -> Machine:
+    """The class of this machine."""
+    bf16 = limits["bf16_flops_per_s"] is not None
+    return Machine(bf16, bf16 and limits["int8_instruction"] == "vpdpbusd")
 
 
 def usable(wanted: list[str]) -> list[str]:
@@ -413,6 +418,17 @@ def usable(wanted: list[str]) -> list[str]:
     return found
 
 
+def keep(out: Path, report: dict, rows: list[Row], more: list[Row]) -> None:
+    """Adds rows and writes what there is: hours of measuring survive whatever comes after them."""
+    rows += more
+    for row in more:
+        print(" | ".join(cells(row)), file=sys.stderr)
+    report["rows"] = [asdict(row) for row in rows]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "compare.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (out / "compare.md").write_text(markdown(report, rows), encoding="utf-8")
+
+
 def compare(args: argparse.Namespace, work: Path) -> int:
     """Measures and reports; returns the exit status."""
     small = "L2,C256,V65536"
@@ -420,11 +436,12 @@ def compare(args: argparse.Namespace, work: Path) -> int:
     rwkv7 = f"rwkv7:{small}" if args.quick else "rwkv7:0.4b"
     rwkv4 = f"rwkv4:{small}" if args.quick else "rwkv4:430m"
     prwkv = args.build / "prwkv"
-    bench = Bench(prwkv, args.build / "bench/products", Models(prwkv, work), machine_of(prwkv, args.threads), args.threads,
+    limits = limits_of(prwkv, args.threads)
+    bench = Bench(prwkv, args.build / "bench/products", Models(prwkv, work), machine_of(limits), args.threads,
                   args.rounds or (1 if args.quick else 7), 4 if args.quick else 32)
     peers = usable(args.only or list(PACKAGES))
     cases = llama_cases(llama, "prompt 512") + torch_cases(rwkv4, rwkv7, "prompt 256")
-    cases = [c for c in cases if c.peer in peers]
+    cases = [c for c in cases if c.peer in peers and (not args.types or c.dtype in args.types.split(","))]
 
     logits, status = [], 0
     for case in cases if args.check_logits else []:
@@ -437,28 +454,19 @@ def compare(args: argparse.Namespace, work: Path) -> int:
             print(f"compare.py: above {CHECK_TOLERANCE}: the programs disagree", file=sys.stderr)
             return 1
 
+    versions = {p: importlib.metadata.version(p) for name in peers for p in PACKAGES[name]}
+    report = {"machine": limits, "class": bench.machine.name, "threads": args.threads,
+              "rounds": bench.rounds, "quick": args.quick, "versions": versions, "logits": logits, "rows": []}
     rows: list[Row] = []
-    limits: dict = {}
     for case in cases:
-        measured, limits = measure(bench, case)
-        rows += measured
-        for row in measured:
-            print(" | ".join(cells(row)), file=sys.stderr)
+        measured, report["machine"] = measure(bench, case)
+        keep(args.out, report, rows, measured)
     if "products" in peers:
-        rows += measure_products(bench, "256x256" if args.quick else "8192x2048")
+        keep(args.out, report, rows, measure_products(bench, "256x256" if args.quick else "8192x2048"))
     if not rows:
         print("compare.py: nothing to compare with", file=sys.stderr)
         return 1
-    if not limits:
-        limits = json.loads(subprocess.run([prwkv, "bench", "--machine", "--json"], stdout=subprocess.PIPE, check=True).stdout)["machine"]
-    versions = {p: importlib.metadata.version(p) for name in peers for p in PACKAGES[name]}
-    report = {"machine": limits, "class": bench.machine.name, "threads": args.threads, "rounds": bench.rounds,
-              "quick": args.quick, "versions": versions, "logits": logits, "rows": [asdict(row) for row in rows]}
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "compare.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    page = markdown(report, rows)
-    (args.out / "compare.md").write_text(page, encoding="utf-8")
-    print(page)
+    print(markdown(report, rows))
     missed = [row for row in rows if row.verdict == "missed"]
     if missed:
         print(f"compare.py: {len(missed)} of {len(rows)} requirements are missed", file=sys.stderr)

@@ -344,11 +344,11 @@ void add_bench(CLI::App& app) {
        "TYPES");
   list(cmd->add_option("--threads", o->threads, "0: one for each usable core")
            ->check(CLI::Range(0, 1024))
-           ->capture_default_str(),
+           ->default_str("0"),
        "N");
   list(cmd->add_option("--prompt-tokens", o->sizes.prompt_tokens, "Lengths of the prompts")
            ->check(CLI::Range(1, 1 << 24))
-           ->capture_default_str(),
+           ->default_str("512"),
        "N");
   cmd->add_option("--gen-tokens", o->sizes.gen_tokens, "Tokens to generate")
       ->check(CLI::Range(1, 1 << 24))
