@@ -7,6 +7,11 @@ namespace prwkv {
 
 /// Highest resident memory of this process so far, in bytes (VmHWM; mapped file pages count).
 std::size_t peak_resident_bytes();
+/// What is resident now.
+std::size_t resident_bytes();
+/// From now on the peak is counted anew, from what is resident now. False where the system has no
+/// such thing: the peak then stays that of the whole process.
+bool reset_peak_resident_bytes();
 /// Memory that could be had without swapping, in bytes (MemAvailable).
 std::size_t available_memory_bytes();
 

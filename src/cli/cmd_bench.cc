@@ -1,13 +1,18 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
-#include <span>
+#include <charconv>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
 
 #include "backend/cpu/cpu_backend.h"
-#include "base/hash.h"
 #include "base/memory.h"
+#include "cli/bench_report.h"
+#include "cli/bench_run.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/help.h"
@@ -19,228 +24,265 @@ namespace prwkv::cli {
 namespace {
 
 struct BenchOptions {
-  std::string model, random_weights, dtype;
-  int threads = 0, prompt_tokens = 512, gen_tokens = 32, repeat = 3;
+  std::vector<std::string> models, random_weights, dtypes;
+  std::vector<int> threads = {0};
+  BenchSizes sizes;
+  int repeat = 3;
   std::uint64_t seed = 0;
-  bool machine = false, json = false;
+  bool machine = false, steps = false, json = false, markdown = false;
   ProgressOptions progress;
 };
 
-constexpr std::size_t kGiB = std::size_t{1} << 30U;
-constexpr double kSecondsOfLimits = 0.4;
-
-/// What one step has to do at the very least, whoever does it.
-struct Cost {
-  double token_bytes = 0;  ///< memory that a generated token must read and write
-  double prompt_ops = 0;   ///< of one token of a prompt, all of it through the head once
-};
-
-Cost cost_of(const Engine& engine, int prompt_tokens) {
-  Cost c;
-  double body = 0, head = 0;
-  for_each_param(engine.model(), [&](const Param& p, const Tensor& t) {
-    if (p.name == "emb.weight") {
-      c.token_bytes += static_cast<double>(row_bytes(t.dtype, p.shape[1]));  // one row
-      return;
-    }
-    c.token_bytes += static_cast<double>(t.bytes());
-    if (p.stored != Stored::kVector)
-      (p.name == "head.weight" ? head : body) += static_cast<double>(p.shape.numel());
-  });
-  for (int l = 0; l < engine.info().dims.L; ++l) {
-    for (const StateEntry& e : engine.model().state_spec(l)) {
-      c.token_bytes +=
-          2 * static_cast<double>(row_bytes(DType::kF32, e.shape.numel()));  // read and written
+/// "rwkv7:0.4b,rwkv4:L2,C64": a shape has commas of its own, so a comma only ends one where the next
+/// begins.
+std::vector<std::string> split_shapes(const std::vector<std::string>& given) {
+  std::vector<std::string> shapes;
+  for (const std::string& text : given) {
+    bool first = true;
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t end = std::min(text.find(',', begin), text.size());
+      const std::string part = text.substr(begin, end - begin);
+      if (first || part.find(':') != part.npos)
+        shapes.push_back(part);
+      else
+        shapes.back() += "," + part;
+      first = false;
+      begin = end + 1;
     }
   }
-  c.prompt_ops = 2 * body + 2 * head / prompt_tokens;
-  return c;
+  return shapes;
 }
 
-std::string processor_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with("model name")) continue;
-    const std::size_t colon = line.find(": ");
-    if (colon != line.npos) return line.substr(colon + 2);
+template <class T>
+void expect_distinct(const std::vector<T>& values, std::string_view option) {
+  std::set<T> seen;
+  for (const T& value : values) {
+    if (!seen.insert(value).second)
+      fail(Code::kInvalidArgument, "{}: {} is named twice", option, value);
   }
-  return "unknown";
 }
 
-/// Other programs can only make a measurement worse, so the best of several is the limit.
+/// Every model in every type on every number of threads.
+std::vector<BenchCase> cases_of(const BenchOptions& o) {
+  const bool random = !o.random_weights.empty();
+  const std::vector<std::string> models = random ? split_shapes(o.random_weights) : o.models;
+  if (models.empty()) ModelOptions{}.expect_model("bench");
+  for (const std::string& shape : models) {
+    if (random) (void)model_shape(shape);  // a wrong name is found before anything is measured
+  }
+  expect_distinct(models, random ? "--random-weights" : "MODEL");
+  expect_distinct(o.dtypes, "--dtype");
+  expect_distinct(o.threads, "--threads");
+  expect_distinct(o.sizes.prompt_tokens, "--prompt-tokens");
+  expect_distinct(o.sizes.batch, "--batch");
+  const std::vector<std::string> dtypes =
+      o.dtypes.empty() ? std::vector<std::string>{""} : o.dtypes;
+  std::vector<BenchCase> cases;
+  for (const std::string& model : models) {
+    for (const std::string& dtype : dtypes) {
+      for (const int threads : o.threads) {
+        cases.push_back(
+            {.model = model, .random = random, .dtype = dtype, .threads = threads, .seed = o.seed});
+      }
+    }
+  }
+  return cases;
+}
+
+/// Cases that fit in memory together run in turns; what is too large for that comes one after the
+/// other.
+std::vector<std::vector<BenchCase>> groups_of(const std::vector<BenchCase>& cases) {
+  const std::size_t available = available_memory_bytes();
+  const std::size_t kept = ProbeMemory::kWanted + 2 * ProbeMemory::kLeft;
+  const std::size_t room = available > kept ? available - kept : 0;
+  std::vector<std::vector<BenchCase>> groups;
+  std::size_t used = 0;
+  for (const BenchCase& c : cases) {
+    const std::size_t planned = c.planned_bytes() + c.planned_bytes() / 10;
+    if (groups.empty() || (available > 0 && used + planned > room)) groups.emplace_back(), used = 0;
+    groups.back().push_back(c);
+    used += planned;
+  }
+  return groups;
+}
+
+/// The limits beside the runs, for each number of threads.
 class Limits {
  public:
-  explicit Limits(CpuBackend& backend) : backend_(backend) {}
-  void measure() {
-    // Beyond every cache, but never so much that the machine begins to swap.
-    const std::size_t room = available_memory_bytes() / 4;
-    const MachineLimits now =
-        backend_.measure_limits(kSecondsOfLimits, std::clamp(room, kGiB / 16, kGiB));
-    best.read_bytes_per_s = std::max(best.read_bytes_per_s, now.read_bytes_per_s);
-    best.flops_per_s = std::max(best.flops_per_s, now.flops_per_s);
+  void measure(CpuBackend& backend) {
+    backend.measure_limits(memory_, samples_[backend.threads()]);
   }
-  MachineLimits best;
+  [[nodiscard]] MachineReport report(const CpuBackend& backend) const {
+    return {.cpu = processor_name(),
+            .isa = std::string(backend.isa()),
+            .threads = backend.threads(),
+            .probe_bytes = memory_.bytes(),
+            .limits = samples_.at(backend.threads()).medians()};
+  }
 
  private:
-  CpuBackend& backend_;
+  ProbeMemory memory_;
+  std::map<int, LimitSamples> samples_;
 };
 
-OrderedJson machine_json(const CpuBackend& backend, const MachineLimits& limits) {
-  return {{"cpu", processor_name()},
-          {"isa", backend.isa()},
-          {"threads", backend.threads()},
-          {"read_bytes_per_s", limits.read_bytes_per_s},
-          {"flops_per_s", limits.flops_per_s}};
-}
-
-std::string machine_text(const CpuBackend& backend, const MachineLimits& limits) {
-  return fmt::format(
-      "machine     {}, {}, {} thread{}\nlimits      read {:.1f} GB/s, {:.0f} GFLOP/s (f32 "
-      "multiply-adds)\n",
-      processor_name(), backend.isa(), backend.threads(), backend.threads() == 1 ? "" : "s",
-      limits.read_bytes_per_s / 1e9, limits.flops_per_s / 1e9);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
-std::shared_ptr<Engine> open_bench_engine(const BenchOptions& o, double& load_seconds) {
-  const Stopwatch clock;
-  ModelOptions m;
-  m.model = o.model;
-  m.dtype = o.dtype;
-  m.threads = o.threads;
-  const EngineOptions options = m.engine_options();
-  std::shared_ptr<Engine> engine;
-  if (o.random_weights.empty()) {
-    engine = m.open("bench");
-  } else {
-    const ModelShape shape = model_shape(o.random_weights);
-    std::unique_ptr<Backend> backend = make_backend(options.backend);
-    LoadedModel model =
-        random_model(shape, options.load.dtype.value_or(DType::kF16), *backend, o.seed);
-    engine = std::make_shared<Engine>(std::move(backend), std::move(model), options);
-  }
-  load_seconds = clock.seconds();
-  return engine;
-}
-
-/// Seconds of one prompt and of the tokens generated behind it, always the same ones.
-class Run {
+/// The models of one group, loaded, and the limits of the machine.
+class Group {
  public:
-  Run(Engine& engine, const BenchOptions& o) : o_(o), session_(engine.session()) {
-    const auto V = static_cast<std::uint64_t>(engine.info().dims.V);
-    Random random(1);
-    for (int i = 0; i < o.prompt_tokens; ++i) {
-      prompt_.push_back(static_cast<std::int32_t>(random.uniform() * static_cast<double>(V)));
+  /// Models that do not fit are added to `planned`.
+  Group(const std::vector<BenchCase>& cases, const BenchSizes& sizes, std::vector<Planned>& planned,
+        std::optional<Error>& refused) {
+    for (const BenchCase& c : cases) {
+      try {
+        runs_.push_back(std::make_unique<BenchRun>(c, sizes));
+      } catch (const Error& e) {
+        if (e.code() != Code::kOutOfMemory) throw;
+        planned.push_back({c, c.planned_bytes()});
+        if (!refused) refused = e;
+      }
+    }
+    if (runs_.empty()) return;
+    limits_.emplace();
+    measure_limits();
+  }
+
+  /// Every phase of every model, in turns, with the limits behind them.
+  void round(const std::function<void()>& done) {
+    for (const auto& run : runs_) {
+      for (const int n : run->sizes().prompt_tokens) run->prompt(n);
+      run->generation();
+      for (const int n : run->sizes().batch) run->batch(n);
+      done();
+    }
+    measure_limits();
+  }
+
+  /// Once for each number of threads.
+  void measure_limits() {
+    std::set<int> seen;
+    for (const auto& run : runs_) {
+      if (seen.insert(run->backend().threads()).second) limits_->measure(run->backend());
     }
   }
-  double prompt() {
-    session_.reset();
-    const Stopwatch clock;
-    session_.feed(prompt_);
-    return clock.seconds();
+
+  void report(std::vector<BenchResult>& to) const {
+    for (const auto& run : runs_) to.push_back(result_of(*run, limits_->report(run->backend())));
   }
-  double generation() {
-    Sampler greedy({.temperature = 0});
-    const Stopwatch clock;
-    for (int i = 0; i < o_.gen_tokens; ++i) {
-      const std::int32_t id = greedy.sample(session_.logits());
-      session_.feed(std::span(&id, 1));
-    }
-    return clock.seconds();
-  }
-  /// Of the last logits: two runs of one build must agree.
-  [[nodiscard]] std::uint64_t hash() const { return hash64(std::as_bytes(session_.logits())); }
+  [[nodiscard]] bool empty() const { return runs_.empty(); }
+  [[nodiscard]] BenchRun& only() { return *runs_.front(); }
 
  private:
-  const BenchOptions& o_;
-  std::vector<std::int32_t> prompt_;
-  Session session_;
+  std::vector<std::unique_ptr<BenchRun>> runs_;
+  std::optional<Limits> limits_;  // behind the loading, which needs the memory more
 };
+
+void print_report(const BenchOptions& o, const BenchReport& report) {
+  if (o.json)
+    print_json(report_json(report));
+  else
+    print(o.markdown ? report_markdown(report) : report_text(report));
+}
 
 void run_machine(const BenchOptions& o) {
-  const std::unique_ptr<Backend> made = make_backend({.name = "cpu", .threads = o.threads});
-  auto& backend = dynamic_cast<CpuBackend&>(*made);
-  Limits limits(backend);
-  for (int i = 0; i < o.repeat; ++i) limits.measure();
-  if (o.json)
-    print_json({{"machine", machine_json(backend, limits.best)}});
-  else
-    print(machine_text(backend, limits.best));
+  std::vector<std::unique_ptr<Backend>> backends;
+  Limits limits;
+  for (const int threads : o.threads)
+    backends.push_back(make_backend({.name = "cpu", .threads = threads}));
+  const auto cpu = [](const std::unique_ptr<Backend>& b) -> CpuBackend& {
+    return dynamic_cast<CpuBackend&>(*b);
+  };
+  for (int i = 0; i < o.repeat; ++i) {
+    for (const auto& backend : backends) limits.measure(cpu(backend));
+  }
+  std::string text;
+  OrderedJson machines = OrderedJson::array();
+  for (const auto& backend : backends) {
+    const MachineReport report = limits.report(cpu(backend));
+    machines.push_back(machine_json(report));
+    text += machine_text(report);
+  }
+  if (!o.json) return print(text);
+  OrderedJson json = {{"machine", machines.front()}};
+  if (machines.size() > 1) json["machines"] = machines;
+  print_json(json);
+}
+
+/// What a line of standard input asks for: "limits", "generation", "prompt 512", "batch 16".
+struct Step {
+  std::string phase;
+  int size = 0;
+};
+
+Step parse_step(const std::string& line, const BenchSizes& sizes) {
+  const std::size_t space = line.find(' ');
+  Step step{.phase = line.substr(0, space)};
+  const std::vector<int>* known = step.phase == "prompt"  ? &sizes.prompt_tokens
+                                  : step.phase == "batch" ? &sizes.batch
+                                                          : nullptr;
+  if (known != nullptr && space != line.npos) {
+    const char* end = line.data() + line.size();
+    const auto [p, error] = std::from_chars(line.data() + space + 1, end, step.size);
+    const bool good = error == std::errc{} && p == end &&
+                      std::find(known->begin(), known->end(), step.size) != known->end();
+    if (good) return step;
+  } else if (known == nullptr && space == line.npos &&
+             (step.phase == "limits" || step.phase == "generation")) {
+    return step;
+  }
+  throw Error(Code::kInvalidArgument, fmt::format("--steps: cannot measure '{}'", one_line(line)),
+              {.expected = "limits, generation, prompt N or batch N, each N one of those that the "
+                           "options name"});
+}
+
+/// Another program says what comes next, so that its own measurements can stand between ours.
+void run_steps(Group& group) {
+  BenchRun& run = group.only();
+  print_json({{"ready", run.what().name()}});
+  for (std::string line; std::getline(std::cin, line);) {
+    const Step step = parse_step(line, run.sizes());
+    if (step.phase == "limits") {
+      group.measure_limits();
+      print_json({{"step", line}});
+      continue;
+    }
+    const double rate = step.phase == "prompt"  ? run.prompt(step.size)
+                        : step.phase == "batch" ? run.batch(step.size)
+                                                : run.generation();
+    print_json({{"step", line}, {"tokens_per_s", rate}});
+  }
+  // The report has every phase; what nobody asked for is measured now.
+  if (run.rates.generation.empty()) run.generation();
+  for (const int n : run.sizes().prompt_tokens) {
+    if (!run.rates.prompt.contains(n)) run.prompt(n);
+  }
+  for (const int n : run.sizes().batch) {
+    if (!run.rates.batch.contains(n)) run.batch(n);
+  }
 }
 
 void run_bench(const BenchOptions& o) {
   if (o.machine) return run_machine(o);
+  const std::vector<BenchCase> cases = cases_of(o);
+  if (o.steps && cases.size() != 1)
+    fail(Code::kInvalidArgument, "--steps measures one model, one type and one number of threads");
   Progress progress("bench", "runs", o.progress);
-  progress.update(0, o.repeat + 1, "loading");
-  double load_seconds = 0;
-  const std::shared_ptr<Engine> engine = open_bench_engine(o, load_seconds);
-  auto& backend = dynamic_cast<CpuBackend&>(engine->backend());
-  Run run(*engine, o);
-  // Pages and caches warm up in a first round that does not count. It has touched all memory that a
-  // run needs, so the peak is read before the limits take memory of their own.
-  run.prompt();
-  run.generation();
-  const std::size_t peak = peak_resident_bytes();
-  Limits limits(backend);
-  std::vector<double> prompt, generation;
-  limits.measure();
-  for (int i = 0; i < o.repeat; ++i) {
-    progress.update(i + 1, o.repeat + 1);
-    prompt.push_back(o.prompt_tokens / run.prompt());
-    generation.push_back(o.gen_tokens / run.generation());
-    limits.measure();
+  const double total = static_cast<double>(cases.size()) * o.repeat;
+  double done = 0;
+  BenchReport report;
+  std::optional<Error> refused;
+  for (const std::vector<BenchCase>& part : groups_of(cases)) {
+    progress.update(done, total, "loading");
+    Group group(part, o.sizes, report.planned, refused);
+    if (group.empty()) continue;
+    if (o.steps) {
+      run_steps(group);
+    } else {
+      for (int i = 0; i < o.repeat; ++i) group.round([&] { progress.update(++done, total); });
+    }
+    group.report(report.results);
   }
   progress.finish();
-
-  const Cost cost = cost_of(*engine, o.prompt_tokens);
-  const double prompt_rate = median(prompt), generation_rate = median(generation);
-  const double prompt_share = prompt_rate * cost.prompt_ops / limits.best.flops_per_s;
-  const double generation_share = generation_rate * cost.token_bytes / limits.best.read_bytes_per_s;
-  const ModelInfo& info = engine->info();
-  const std::string name = o.random_weights.empty() ? info.path : o.random_weights;
-  const std::string hash = fmt::format("{:016x}", run.hash());
-  if (o.json) {
-    print_json({{"machine", machine_json(backend, limits.best)},
-                {"model",
-                 {{"name", name},
-                  {"generation", info.generation},
-                  {"n_layer", info.dims.L},
-                  {"n_embd", info.dims.C},
-                  {"parameters", info.parameters},
-                  {"bytes", info.weight_bytes}}},
-                {"load_seconds", load_seconds},
-                {"peak_resident_bytes", peak},
-                {"generation",
-                 {{"tokens_per_s", generation_rate},
-                  {"bytes", std::llround(cost.token_bytes)},
-                  {"share", generation_share},
-                  {"tokens", o.gen_tokens},
-                  {"runs", generation}}},
-                {"prompt",
-                 {{"tokens_per_s", prompt_rate},
-                  {"ops", std::llround(cost.prompt_ops)},
-                  {"share", prompt_share},
-                  {"tokens", o.prompt_tokens},
-                  {"runs", prompt}}},
-                {"logits_hash", hash}});
-    return;
-  }
-  print(machine_text(backend, limits.best));
-  print(fmt::format(
-      "model       {}: RWKV-{}, {} parameters, {}\nload        {:.2f} s, peak memory {}\n"
-      "prompt      {:8.1f} tokens/s of {}: {} ops a token, {:.0f} GFLOP/s = {:.0f} % of the limit\n"
-      "generation  {:8.1f} tokens/s of {}: {} a token, {:.1f} GB/s = {:.0f} % of the limit\n"
-      "medians of {}; logits hash {}\n",
-      name, info.generation, count(static_cast<double>(info.parameters)),
-      bytes(static_cast<double>(info.weight_bytes)), load_seconds, bytes(static_cast<double>(peak)),
-      prompt_rate, o.prompt_tokens, count(cost.prompt_ops), prompt_rate * cost.prompt_ops / 1e9,
-      100 * prompt_share, generation_rate, o.gen_tokens, bytes(cost.token_bytes),
-      generation_rate * cost.token_bytes / 1e9, 100 * generation_share, o.repeat, hash));
+  if (report.results.empty()) throw Error(*refused);
+  print_report(o, report);
 }
 
 }  // namespace
@@ -249,52 +291,76 @@ void add_bench(CLI::App& app) {
   auto o = std::make_shared<BenchOptions>();
   CLI::App* cmd = app.add_subcommand("bench", "Measure speed against the limits of this machine");
   cmd->footer(fmt::format(
-      "The limits are measured between the runs: reading 1 GiB, and f32 multiply-adds in "
-      "registers; the best\n"
-      "of each counts. Speeds are medians, after one round that does not count; the backend is "
-      "cpu.\n"
+      "Several models, types, numbers of threads, lengths of prompts and batches (commas between "
+      "them) are\n"
+      "measured in turns, round by round, as far as they fit in memory together; so a slow phase "
+      "of "
+      "the machine\n"
+      "hits all alike. The limits are measured between the rounds: reading 2 GiB in the fastest of "
+      "eight ways,\n"
+      "and products in registers. All speeds are medians, after one round that does not count; the "
+      "backend is cpu.\n"
       "  generation  bytes of a token: all matrices but the embedding (one row of it), the "
       "vectors, and the\n"
       "              state read and written. share = bytes x tokens/s / read_bytes_per_s\n"
       "  prompt      ops of a token: 2 x the elements of all matrices but embedding and head; the "
       "head counts\n"
-      "              once a prompt. share = ops x tokens/s / flops_per_s. Recurrences are left "
-      "out.\n"
-      "JSON: machine {{cpu, isa, threads, read_bytes_per_s, flops_per_s}}, model, load_seconds,\n"
+      "              once a prompt. share = ops x tokens/s / the peak of the arithmetic: "
+      "flops_per_s "
+      "for f32 and\n"
+      "              f16 weights, bf16_flops_per_s, int8_ops_per_s for block types; each matrix "
+      "counts by its own\n"
+      "              type. Recurrences are left out\n"
+      "  batch       the same for sequences that are generated together; the head counts for every "
+      "token\n"
+      "JSON: machine {{cpu, isa, threads, read_bytes_per_s, flops_per_s, ...}}, model, "
+      "load_seconds,\n"
       "peak_resident_bytes, generation {{tokens_per_s, bytes, share}}, prompt {{tokens_per_s, ops, "
-      "share}}.\n"
+      "share}}, prompts,\n"
+      "batches, logits_hash; of a sweep {{results: [the same ...], planned: [what does not "
+      "fit]}}.\n"
       "{}",
       wrapped(fmt::format("Shapes: {}, or sizes (see prwkv make-random --help).",
                           fmt::join(model_shape_names(), " ")),
               98)));
   auto* model =
       cmd->add_option(
-             "MODEL", o->model,
-             "Weight file of any RWKV generation (.pth, .safetensors, .gguf, .bin), or a folder")
+             "MODEL", o->models,
+             "Weight files of any RWKV generation (.pth, .safetensors, .gguf, .bin), or folders")
           ->type_name("FILE");
   auto* shape = cmd->add_option("--random-weights", o->random_weights,
-                                "A model of this shape with random weights, e.g. rwkv7:0.4b")
-                    ->type_name("SHAPE")
+                                "Models of these shapes with random weights, e.g. rwkv7:0.4b")
+                    ->type_name("SHAPES")
                     ->excludes(model);
   auto* machine = cmd->add_flag("--machine", o->machine, "Only measure the limits of the machine");
   machine->excludes(model)->excludes(shape);
-  cmd->add_option("--dtype", o->dtype,
-                  "Type of the matrices (default: as stored; random weights: f16)")
-      ->check(CLI::IsMember(matrix_type_names()))
-      ->type_name("TYPE");
-  cmd->add_option("--threads", o->threads, "0: one for each usable core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str()
-      ->type_name("N");
-  cmd->add_option("--prompt-tokens", o->prompt_tokens, "Length of the prompt")
+  // One argument each time, so that a MODEL can stand behind it.
+  const auto list = [](CLI::Option* option, const char* type) {
+    return option->delimiter(',')->allow_extra_args(false)->type_name(type);
+  };
+  list(cmd->add_option("--dtype", o->dtypes,
+                       "Types of the matrices (default: as stored; random weights: f16)")
+           ->check(CLI::IsMember(matrix_type_names())),
+       "TYPES");
+  list(cmd->add_option("--threads", o->threads, "0: one for each usable core")
+           ->check(CLI::Range(0, 1024))
+           ->default_str("0"),
+       "N");
+  list(cmd->add_option("--prompt-tokens", o->sizes.prompt_tokens, "Lengths of the prompts")
+           ->check(CLI::Range(1, 1 << 24))
+           ->default_str("512"),
+       "N");
+  cmd->add_option("--gen-tokens", o->sizes.gen_tokens, "Tokens to generate")
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str()
       ->type_name("N");
-  cmd->add_option("--gen-tokens", o->gen_tokens, "Tokens to generate")
-      ->check(CLI::Range(1, 1 << 24))
-      ->capture_default_str()
-      ->type_name("N");
-  cmd->add_option("--repeat", o->repeat, "Runs to take the median of")
+  auto* batch = list(cmd->add_option("--batch", o->sizes.batch,
+                                     "Numbers of sequences to generate together, e.g. 16,32")
+                         ->check(CLI::Range(1, 1 << 14)),
+                     "N");
+  cmd->add_flag("--ragged", o->sizes.ragged, "The sequences of a batch are of unequal length")
+      ->needs(batch);
+  cmd->add_option("--repeat", o->repeat, "Rounds to take the medians of")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str()
       ->type_name("N");
@@ -302,7 +368,14 @@ void add_bench(CLI::App& app) {
       ->check(seed_number())
       ->capture_default_str()
       ->type_name("N");
-  cmd->add_flag("--json", o->json, "Print JSON");
+  cmd->add_flag("--steps", o->steps,
+                "Measure what each line of standard input names (limits, generation, prompt N, "
+                "batch N), answer in JSON lines, and report at its end")
+      ->excludes(machine);
+  auto* json = cmd->add_flag("--json", o->json, "Print JSON");
+  cmd->add_flag("--markdown", o->markdown, "Print tables in Markdown")
+      ->excludes(json)
+      ->excludes(machine);
   cmd->add_flag("--progress", o->progress.force, "Show progress even without a terminal");
   cmd->callback([o] { run_bench(*o); });
 }

@@ -629,16 +629,35 @@ class Bench(CliTest):
 
     QUICK = ["--prompt-tokens", 16, "--gen-tokens", 4, "--repeat", 1]
 
+    SMALL = "rwkv7:L2,C64,F256,V1000,N32,w32,a32,v32,g32"
+
+    def check_result(self, out: dict) -> None:
+        """Every share follows from the speed, what had to be done, and the limits of the same run."""
+        machine = out["machine"]
+        self.assertEqual(list(machine), ["cpu", "isa", "threads", "read_bytes_per_s", "flops_per_s", "bf16_flops_per_s",
+                                         "int8_ops_per_s", "int8_instruction", "read_probe"])
+        self.assertGreaterEqual(machine["read_probe"]["bytes"], 1 << 26)
+        self.assertIn(machine["read_probe"]["streams"], [1, 2, 4, 8])
+        self.assertEqual(out["first_tokens"]["tokens"], 25)
+        self.assertGreater(out["first_tokens"]["seconds"], 0)
+        self.assertGreaterEqual(out["first_tokens"]["seconds"], out["warmup_seconds"])
+        peak = {"f32": machine["flops_per_s"], "f16": machine["flops_per_s"],
+                "bf16": machine["bf16_flops_per_s"] or machine["flops_per_s"]}[out["model"]["dtype"]]
+        generation = out["generation"]
+        pairs = [(generation["share"], generation["tokens_per_s"] * generation["bytes"] / machine["read_bytes_per_s"])]
+        pairs += [(p["share"], p["tokens_per_s"] * p["ops"] / peak) for p in out["prompts"] + out["batches"]]
+        pairs += [(b["read_share"], b["tokens_per_s"] * b["bytes"] / machine["read_bytes_per_s"]) for b in out["batches"]]
+        for got, expected in pairs:
+            self.assertAlmostEqual(got, expected, delta=1e-5 * expected)
+        self.assertEqual(out["prompt"], out["prompts"][0])
+
     def test_random_weights(self) -> None:
-        shape = "rwkv7:L2,C64,F256,V1000,N32,w32,a32,v32,g32"
-        out = self.json("bench", "--random-weights", shape, "--dtype", "f16", "--threads", 1, *self.QUICK)
-        self.assertEqual(list(out), ["machine", "model", "load_seconds", "peak_resident_bytes", "generation", "prompt",
+        out = self.json("bench", "--random-weights", self.SMALL, "--dtype", "f16", "--threads", 1, *self.QUICK)
+        self.assertEqual(list(out), ["machine", "model", "load_seconds", "first_tokens", "warmup_seconds",
+                                     "peak_resident_bytes", "generation", "prompt", "prompts", "batches",
                                      "logits_hash"])
-        self.assertEqual(list(out["machine"]), ["cpu", "isa", "threads", "read_bytes_per_s", "flops_per_s"])
         self.assertEqual(out["machine"]["threads"], 1)
-        for phase, cost, limit in [("generation", "bytes", "read_bytes_per_s"), ("prompt", "ops", "flops_per_s")]:
-            share = out[phase]["tokens_per_s"] * out[phase][cost] / out["machine"][limit]
-            self.assertAlmostEqual(out[phase]["share"], share, delta=1e-6 * share)
+        self.check_result(out)
         body = 2 * (4 * 64 * 64 + 2 * 64 * 256 + 2 * 64 * 3 * 32) + 2 * 64 * 32  # v1, v2 from layer 1 on
         head = 1000 * 64
         self.assertEqual(out["prompt"]["ops"], 2 * body + 2 * head // 16)
@@ -647,27 +666,103 @@ class Bench(CliTest):
         state = 2 * 4 * 2 * (2 * 64 + 2 * 32 * 32)
         self.assertEqual(out["generation"]["bytes"], 2 * (body + head + 64) + vectors + state)
 
+    def test_sweep(self) -> None:
+        shapes = f"{self.SMALL},rwkv4:L1,C64,V300"
+        out = self.json("bench", "--random-weights", shapes, "--dtype", "f32,bf16", "--threads", "1,2", "--prompt-tokens",
+                        "16,40", "--batch", "1,3", "--gen-tokens", 6, "--repeat", 2)
+        self.assertEqual(list(out), ["results", "planned"])
+        self.assertEqual(out["planned"], [])
+        cases = [(r["model"]["name"], r["model"]["dtype"], r["machine"]["threads"]) for r in out["results"]]
+        self.assertEqual(cases, [(s, d, t) for s in [self.SMALL, "rwkv4:L1,C64,V300"] for d in ["f32", "bf16"]
+                                 for t in [1, 2]])
+        hashes = [r["logits_hash"] for r in out["results"]]
+        self.assertEqual(hashes[0::2], hashes[1::2], "threads change the logits")
+        for r in out["results"]:
+            self.check_result(r)
+            self.assertEqual([p["tokens"] for p in r["prompts"]], [16, 40])
+            self.assertEqual([(b["sequences"], b["tokens"]) for b in r["batches"]], [(1, 6), (3, 18)])
+            for phase in [r["generation"], *r["prompts"], *r["batches"]]:
+                self.assertEqual(len(phase["runs"]), 2)
+                self.assertAlmostEqual(phase["tokens_per_s"], sum(phase["runs"]) / 2, delta=1e-6 * max(phase["runs"]))
+
+    def test_unequal_sequences(self) -> None:
+        out = self.json("bench", "--random-weights", self.SMALL, "--batch", 5, "--ragged", "--prompt-tokens", 8,
+                        "--gen-tokens", 12, "--repeat", 1)
+        [batch] = out["batches"]
+        self.assertTrue(batch["ragged"])
+        self.assertEqual(batch["tokens"], 12 + 10 + 8 + 6 + 12)
+        self.check_result(out)
+
+    def test_block_types_count_by_their_own_peak(self) -> None:
+        out = self.json("bench", "--random-weights", "rwkv4:L1,C64,V320", "--dtype", "q8_0", *self.QUICK)
+        share = out["prompt"]["tokens_per_s"] * out["prompt"]["ops"] / out["machine"]["int8_ops_per_s"]
+        self.assertAlmostEqual(out["prompt"]["share"], share, delta=1e-5 * share)
+
     def test_files_and_table(self) -> None:
         model = self.make_model(sizes="L1,C64,V300")  # no vocabulary is needed
         first = self.json("bench", model, *self.QUICK)
         self.assertEqual(first["logits_hash"], self.json("bench", model, *self.QUICK)["logits_hash"])
-        text = self.ok("bench", model, *self.QUICK).decode()
-        for word in ["machine", "limits", "prompt", "generation", "% of the limit"]:
+        text = self.ok("bench", "--threads", 1, model, *self.QUICK, "--batch", 2).decode()
+        for word in ["machine", "limits", "prompt", "generation", "batch", "warm-up", "% of the limit"]:
             self.assertIn(word, text)
 
+    def test_markdown_is_tables(self) -> None:
+        text = self.ok("bench", "--random-weights", self.SMALL, "rwkv7:L1000,C65536", "--dtype", "f16", *self.QUICK,
+                       "--batch", "2,4", "--markdown").decode()
+        tables = [t.splitlines() for t in text.split("\n\n") if t.startswith("|")]
+        self.assertEqual(len(tables), 3)
+        for table in tables:
+            self.assertEqual(len({line.count("|") for line in table}), 1, table)
+        self.assertRegex(tables[2][-1], r"rwkv7:L1000,C65536 .* does not fit: .*iB planned")
+
+    def test_steps(self) -> None:
+        wanted = ["limits", "prompt 16", "generation", "batch 2", "generation"]
+        out = self.ok("bench", "--random-weights", self.SMALL, "--dtype", "f16", *self.QUICK, "--batch", 2, "--steps",
+                      "--json", stdin="".join(f"{w}\n" for w in wanted).encode())
+        ready, *steps, report = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(ready, {"ready": f"{self.SMALL} in f16"})
+        self.assertEqual([s["step"] for s in steps], wanted)
+        self.assertEqual([steps[2]["tokens_per_s"], steps[4]["tokens_per_s"]], report["generation"]["runs"])
+        self.assertEqual([steps[1]["tokens_per_s"]], report["prompt"]["runs"])
+        self.check_result(report)
+
     def test_machine(self) -> None:
-        machine = self.json("bench", "--machine", "--repeat", 1)["machine"]
-        self.assertGreater(machine["read_bytes_per_s"], 1e8)
-        self.assertGreater(machine["flops_per_s"], 1e8)
+        out = self.json("bench", "--machine", "--repeat", 1, "--threads", "1,2")
+        self.assertEqual([m["threads"] for m in out["machines"]], [1, 2])
+        self.assertEqual(out["machine"], out["machines"][0])
+        for limit in ["read_bytes_per_s", "flops_per_s", "int8_ops_per_s"]:
+            self.assertGreater(out["machine"][limit], 1e8)
 
     def test_what_does_not_fit_is_refused_with_its_size(self) -> None:
         message = self.refused(MEMORY, "bench", "--random-weights", "rwkv7:L1000,C65536", "--dtype", "f32")
         self.assertIn("GiB of memory planned", message)
         self.assertIn("GiB available", message)
 
+    def test_beside_others_it_is_listed_with_its_size(self) -> None:
+        args = ["bench", "--random-weights", "rwkv7:L1000,C65536", self.SMALL, "--dtype", "f32", *self.QUICK]
+        out = self.json(*args)
+        [planned] = out["planned"]
+        self.assertEqual((planned["name"], planned["dtype"]), ("rwkv7:L1000,C65536", "f32"))
+        self.assertGreater(planned["planned_bytes"], 4 * 1000 * 65536 * 65536)
+        self.assertEqual([r["model"]["name"] for r in out["results"]], [self.SMALL])
+        self.assertIn("does not fit", self.ok(*args).decode())
+
     def test_refusals(self) -> None:
+        small = ["--random-weights", self.SMALL]
         self.assertIn("rwkv7:0.4b", self.refused(USAGE, "bench", "--random-weights", "rwkv9:1b"))
         self.refused(USAGE, "bench", "model", "--random-weights", "rwkv7:0.1b")
+        self.refused(USAGE, "bench")
+        self.refused(USAGE, "bench", *small, "--dtype", "f16,f17")
+        self.refused(USAGE, "bench", *small, "--threads", "1,-1")
+        self.refused(USAGE, "bench", *small, "--prompt-tokens", "0")
+        self.refused(USAGE, "bench", *small, "--batch", "4,0")
+        self.refused(USAGE, "bench", *small, "--ragged")
+        self.refused(USAGE, "bench", *small, "--json", "--markdown")
+        self.assertIn("twice", self.refused(USAGE, "bench", *small, "--dtype", "f16,f16"))
+        self.assertIn("one model", self.refused(USAGE, "bench", *small, "--steps", "--threads", "1,2"))
+        done = self.run_prwkv("bench", *small, *self.QUICK, "--steps", stdin=b"prompt 17\n")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn(b"prompt 17", done.stderr)
 
 
 class MakeRandom(CliTest):

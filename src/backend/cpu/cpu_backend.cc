@@ -7,9 +7,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <vector>
-
-#include "base/clock.h"
 
 namespace prwkv {
 namespace {
@@ -248,45 +245,6 @@ PRWKV_RUN(tiny_attention, TinyAttentionArgs, a.seqs.n* a.v.dim(1),
 
 void CpuBackend::cross_entropy(const CrossEntropyArgs& a) {
   kernels_.cross_entropy(a, 0, a.logits.dim(0));
-}
-
-MachineLimits CpuBackend::measure_limits(double seconds, std::size_t buffer_bytes) {
-  MachineLimits limits;
-  const Buffer buffer = allocate(buffer_bytes);
-  std::memset(buffer.data(), 1,
-              buffer.bytes());  // real pages: untouched ones all read the same zero page
-  const std::int64_t n = pool_.size();
-  const std::size_t part = buffer.bytes() / static_cast<std::size_t>(n);
-  const Stopwatch whole;
-  for (std::vector<double> rates; whole.seconds() < seconds / 2 || rates.size() < 3;) {
-    const Stopwatch clock;
-    pool_.parallel_for(n, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        kernels_.read_bytes(
-            static_cast<const std::byte*>(buffer.data()) + static_cast<std::size_t>(i) * part,
-            part);
-      }
-    });
-    rates.push_back(static_cast<double>(part) * static_cast<double>(n) / clock.seconds());
-    std::sort(rates.begin(), rates.end());
-    limits.read_bytes_per_s = rates[rates.size() / 2];
-  }
-  constexpr std::int64_t kSteps = 2'000'000;
-  for (std::vector<double> rates; whole.seconds() < seconds || rates.size() < 3;) {
-    std::vector<double> done(static_cast<std::size_t>(n));
-    const Stopwatch clock;
-    pool_.parallel_for(n, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        done[static_cast<std::size_t>(i)] = kernels_.fma_flops(kSteps);
-    });
-    const double elapsed = clock.seconds();
-    double flops = 0;
-    for (const double d : done) flops += d;
-    rates.push_back(flops / elapsed);
-    std::sort(rates.begin(), rates.end());
-    limits.flops_per_s = rates[rates.size() / 2];
-  }
-  return limits;
 }
 
 std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {

@@ -2,16 +2,11 @@
 #pragma once
 
 #include "backend/cpu/kernel_table.h"
+#include "backend/cpu/machine_limits.h"
 #include "backend/ref/ref_backend.h"
 #include "base/thread_pool.h"
 
 namespace prwkv {
-
-/// What the machine can do at most with this backend's threads and instruction set.
-struct MachineLimits {
-  double read_bytes_per_s = 0;  ///< memory read, all threads
-  double flops_per_s = 0;       ///< f32 multiply-adds in registers, all threads, 2 flops each
-};
 
 /// Memory and transfers are the reference's (both live in the host's memory); every kernel is
 /// overridden, and a test demands it. Training is refused by name, not run on the reference's kernels:
@@ -26,9 +21,8 @@ class CpuBackend : public RefBackend {
   /// "scalar", "avx2" or "avx512"
   [[nodiscard]] std::string_view isa() const { return kernels_.isa; }
 
-  /// Takes about `seconds` and touches `buffer_bytes` of fresh memory, which should exceed the
-  /// caches.
-  [[nodiscard]] MachineLimits measure_limits(double seconds, std::size_t buffer_bytes);
+  /// One slice of every probe, some hundred milliseconds (machine_limits.cc).
+  void measure_limits(const ProbeMemory& memory, LimitSamples& samples);
 
   /// Matrices of blocks are panels here (backend/cpu/panels.h).
   [[nodiscard]] std::size_t packed_bytes(DType dtype, const Shape& shape) const override;
@@ -46,6 +40,9 @@ class CpuBackend : public RefBackend {
   void products(cpu::Product* parts, int n);
   void convert_activations(cpu::Product* parts, int n);
   void carry_last_rows(const Tensor& state, const Tensor& x, const Seqs& seqs);
+
+  double read_rate(const ProbeMemory& memory, cpu::ReadPattern pattern);
+  double product_rate(double (*run)(std::int64_t steps));
 
   const cpu::KernelTable& kernels_;
   ThreadPool pool_;

@@ -53,8 +53,7 @@ inline constexpr cpu::KernelTable kTable = {
     .gather_rows = &gather_rows,
     .tiny_attention = &tiny_attention,
     .cross_entropy = &cross_entropy,
-    .fma_flops = &fma_flops,
-    .read_bytes = &read_bytes,
+    .limits = &limit_probes,
 };
 
 }  // namespace prwkv::PRWKV_ISA

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "backend/cpu/limit_probes.h"
 #include "backend/op_args.h"
 
 namespace prwkv::cpu {
@@ -81,10 +82,7 @@ struct KernelTable {
   Kernel<GatherRowsArgs> gather_rows;        // rows of the result
   Kernel<TinyAttentionArgs> tiny_attention;  // sequence x channel
   Kernel<CrossEntropyArgs> cross_entropy;    // all rows at once
-  double (*fma_flops)(std::int64_t steps);   // runs a chain of FMAs, returns how many flops it did
-  double (*read_bytes)(
-      const std::byte*,
-      std::size_t);  // reads memory in one stream, returns a value that depends on it
+  LimitProbes (*limits)();                   // what this processor can do at most
 };
 
 /// What a panel and a group of activations have at most, whatever the instruction set.

@@ -1,42 +1,182 @@
 /// What this instruction set can do at most, measured by `prwkv bench` next to the engine's own
 /// speed.
+///
+/// The products of bytes and of bf16 need more than the instruction set of the file: those functions
+/// carry a target of their own, and the table below is filled only with what this processor has.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
+#include "backend/cpu/limit_probes.h"
 #include "backend/cpu/simd/math.h"
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 namespace prwkv::PRWKV_ISA {
+
+/// Uses what a loop computed, or the loop would be removed.
+template <class T>
+void use(const T& value) {
+  __asm__ volatile("" : : "m"(value));
+}
 
 /// Independent chains of FMAs in registers; returns the flops done (2 a lane and FMA).
 inline double fma_flops(std::int64_t steps) {
   constexpr int kChains = 12;
   Vec acc[kChains];
   for (Vec& a : acc) a = Vec::broadcast(1.0f);
-  const Vec m = Vec::broadcast(0.999999f), c = Vec::broadcast(1e-6f);
+  Vec m = Vec::broadcast(0.999999f), c = Vec::broadcast(1e-6f);
+  __asm__ volatile("" : "+m"(m), "+m"(c));  // unknown to the compiler, or it may find a shorter way
   for (std::int64_t s = 0; s < steps; ++s) {
 #pragma GCC unroll 12
     for (int i = 0; i < kChains; ++i) acc[i] = fma(acc[i], m, c);
   }
-  float total = 0;
-  for (const Vec& a : acc) total += sum(a);
-  // The result is used, or the loop would be removed; the sum is about 12 x size, never negative.
-  return total < 0 ? 0 : 2.0 * static_cast<double>(steps) * kChains * Vec::size;
+  use(acc);
+  return 2.0 * static_cast<double>(steps) * kChains * Vec::size;
 }
 
-/// Reads `bytes` in one stream, eight registers at a time.
-inline double read_bytes(const std::byte* p, std::size_t bytes) {
-  constexpr std::size_t kStep = 8 * sizeof(float) * static_cast<std::size_t>(Vec::size);
-  Vec acc[8];
-  for (Vec& a : acc) a = Vec::zero();
-  for (std::size_t at = 0; at + kStep <= bytes; at += kStep) {
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < 8; ++i)
-      acc[i] = max(acc[i], Vec::load_f32(p + at + i * sizeof(Vec)));
+/// Reads `streams` parts of [p, p + bytes) side by side, two cache lines of each in turn.
+/// `prefetch` bytes ahead are asked for, 0: none. Returns a value that depends on what was read.
+template <int kStreams>
+std::uint64_t read_streams(const std::byte* p, std::size_t bytes, std::size_t prefetch) {
+  using Lane [[gnu::vector_size(sizeof(float) * Vec::size), gnu::may_alias]] = std::uint64_t;
+  constexpr std::size_t kStep = 128, kLanes = kStep / sizeof(Lane);
+  const std::size_t length = bytes / kStreams / kStep * kStep;
+  Lane acc[kLanes] = {};
+  for (std::size_t at = 0; at < length; at += kStep) {
+#pragma GCC unroll 16
+    for (std::size_t s = 0; s < kStreams; ++s) {
+      const std::byte* from = p + s * length + at;
+      if (prefetch > 0) {
+        __builtin_prefetch(from + prefetch);
+        __builtin_prefetch(from + prefetch + 64);
+      }
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kLanes; ++i)
+        acc[i] ^= *reinterpret_cast<const Lane*>(from + i * sizeof(Lane));
+    }
   }
-  float total = 0;
-  for (const Vec& a : acc) total += max_element(a);
-  return static_cast<double>(total);
+  std::uint64_t total = 0;
+  for (const Lane& lane : acc) {
+    for (std::size_t i = 0; i < sizeof(Lane) / sizeof(std::uint64_t); ++i) total ^= lane[i];
+  }
+  return total;
 }
+
+/// `p` and `bytes` are multiples of the page size.
+inline std::uint64_t read_memory(const std::byte* p, std::size_t bytes, cpu::ReadPattern pattern) {
+  switch (pattern.streams) {
+    case 1: return read_streams<1>(p, bytes, pattern.prefetch);
+    case 2: return read_streams<2>(p, bytes, pattern.prefetch);
+    case 4: return read_streams<4>(p, bytes, pattern.prefetch);
+    default: return read_streams<8>(p, bytes, pattern.prefetch);
+  }
+}
+
+// Each step does one product of a full register in every chain, as many as hide its latency.
+#if defined(__AVX512F__)
+
+[[gnu::target("avx512vnni")]] inline double vpdpbusd_ops(std::int64_t steps) {
+  constexpr int kChains = 12;
+  const __m512i x = _mm512_set1_epi8(3), y = _mm512_set1_epi8(1);
+  __m512i acc[kChains];
+  for (__m512i& a : acc) a = _mm512_setzero_si512();
+  for (std::int64_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) {
+      acc[i] = _mm512_dpbusd_epi32(acc[i], x, y);
+    }
+  }
+  for (const __m512i& a : acc) use(a);
+  return static_cast<double>(steps) * kChains * 64 * 2;
+}
+
+[[gnu::target("avx512bf16")]] inline double vdpbf16ps_flops(std::int64_t steps) {
+  constexpr int kChains = 12;
+  const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f80));  // 1.0
+  __m512 acc[kChains];
+  for (__m512& a : acc) a = _mm512_setzero_ps();
+  for (std::int64_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) {
+      acc[i] = _mm512_dpbf16_ps(acc[i], x, x);
+    }
+  }
+  for (const __m512& a : acc) use(a);
+  return static_cast<double>(steps) * kChains * 32 * 2;
+}
+
+inline double vpmaddubsw_ops(std::int64_t steps) {
+  constexpr int kChains = 12;
+  const __m512i y = _mm512_set1_epi8(1), ones = _mm512_set1_epi16(1);
+  __m512i acc[kChains];
+  for (__m512i& a : acc) a = _mm512_setzero_si512();
+  __m512i x = _mm512_set1_epi8(3);
+  for (std::int64_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) {
+      __asm__ volatile("" : "+v"(x));  // another one, as far as the compiler knows
+      acc[i] = _mm512_add_epi32(acc[i], _mm512_madd_epi16(_mm512_maddubs_epi16(x, y), ones));
+    }
+  }
+  for (const __m512i& a : acc) use(a);
+  return static_cast<double>(steps) * kChains * 64 * 2;
+}
+
+inline cpu::LimitProbes limit_probes() {
+  cpu::LimitProbes p = {
+      .read = &read_memory, .fma = &fma_flops, .int8 = {"vpmaddubsw", &vpmaddubsw_ops}};
+  if (__builtin_cpu_supports("avx512vnni")) p.int8 = {"vpdpbusd", &vpdpbusd_ops};
+  if (__builtin_cpu_supports("avx512bf16")) p.bf16 = {"vdpbf16ps", &vdpbf16ps_flops};
+  return p;
+}
+
+#elif defined(__AVX2__)
+
+/// Products of bytes without VNNI: pairs to 16 bits, pairs of those to 32 bits, and a sum.
+inline double vpmaddubsw_ops(std::int64_t steps) {
+  constexpr int kChains = 8;
+  const __m256i y = _mm256_set1_epi8(1), ones = _mm256_set1_epi16(1);
+  __m256i acc[kChains];
+  for (__m256i& a : acc) a = _mm256_setzero_si256();
+  __m256i x = _mm256_set1_epi8(3);
+  for (std::int64_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kChains; ++i) {
+      __asm__ volatile("" : "+x"(x));  // another one, as far as the compiler knows
+      acc[i] = _mm256_add_epi32(acc[i], _mm256_madd_epi16(_mm256_maddubs_epi16(x, y), ones));
+    }
+  }
+  for (const __m256i& a : acc) use(a);
+  return static_cast<double>(steps) * kChains * 32 * 2;
+}
+
+inline cpu::LimitProbes limit_probes() {
+  return {.read = &read_memory, .fma = &fma_flops, .int8 = {"vpmaddubsw", &vpmaddubsw_ops}};
+}
+
+#else
+
+/// Plain integers: whatever the compiler makes of them.
+inline double integer_ops(std::int64_t steps) {
+  constexpr int kLanes = 32;
+  std::int32_t acc[kLanes] = {};
+  std::int16_t x[kLanes], y[kLanes];
+  for (int i = 0; i < kLanes; ++i) x[i] = 3, y[i] = 1;
+  for (std::int64_t s = 0; s < steps; ++s) {
+    for (int i = 0; i < kLanes; ++i) acc[i] += x[i] * y[i];
+    __asm__ volatile("" : "+m"(x));  // another one, as far as the compiler knows
+  }
+  use(acc);
+  return static_cast<double>(steps) * kLanes * 2;
+}
+
+inline cpu::LimitProbes limit_probes() {
+  return {.read = &read_memory, .fma = &fma_flops, .int8 = {"integers", &integer_ops}};
+}
+
+#endif
 
 }  // namespace prwkv::PRWKV_ISA
