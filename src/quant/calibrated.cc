@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "quant/blocks.h"
 #include "quant/pack.h"
+#include "quant/panels.h"
 #include "quant/search.h"
 #include "quant/vectors.h"
 
@@ -15,9 +17,9 @@ namespace prwkv::quant {
 namespace {
 
 constexpr int kMostElements = 256, kMostSubs = 16;
-constexpr std::int64_t kTile = 8;  // rows that share what is read of the metric
-constexpr int kSweeps = 8;         // over a row, after the first rounding
-constexpr int kRounds = 3;         // over a block, in a sweep
+constexpr std::int64_t kBatchRows = 1024;
+constexpr int kSweeps = 8;  // over a row, after the first rounding
+constexpr int kRounds = 3;  // over a block, in a sweep
 
 /// What the values of a type can be: x = d code q − dmin low, with one code and low a sub-block.
 struct Lattice {
@@ -191,16 +193,11 @@ Fit scales_for(const Lattice& lattice, const float* x, const float* weight) {
 
 /// One row on its way: what is wanted, what is stored, what that costs.
 struct Row {
-  explicit Row(std::int64_t n, int block)
-      : fits(static_cast<std::size_t>(n / block)),
-        error(static_cast<std::size_t>(n)),
-        carried(static_cast<std::size_t>(n)),
-        slope(static_cast<std::size_t>(n)) {}
-  const float* wanted = nullptr;
-  std::vector<Fit> fits;
-  std::vector<float> error;    ///< e = wanted − stored
-  std::vector<float> carried;  ///< Σ_{i<j} U_ij e_i, as far as it is known
-  std::vector<float> slope;    ///< g = H e
+  const float* wanted;
+  float* error;    ///< e = wanted − stored
+  float* carried;  ///< Σ_{i<j} U_ij e_i, as far as it is known
+  float* slope;    ///< g = H e
+  Fit* fits;
 };
 
 /// Lowers the cost of one block of a row, all others being as they are. Inside, errors and slopes are
@@ -210,8 +207,8 @@ class BlockDescent {
   BlockDescent(const Lattice& lattice, const Metric& metric, std::int64_t begin, const Row& row,
                const Fit& start)
       : lattice_(lattice), metric_(metric), begin_(begin), fit_(start) {
-    std::copy_n(row.error.data() + begin, lattice.size, error_);
-    std::copy_n(row.slope.data() + begin, lattice.size, slope_);
+    std::copy_n(row.error + begin, lattice.size, error_);
+    std::copy_n(row.slope + begin, lattice.size, slope_);
     std::copy_n(row.wanted + begin, lattice.size, wanted_);
   }
 
@@ -356,137 +353,175 @@ class BlockDescent {
   float error_[kMostElements];
 };
 
-/// Some rows of a matrix, from values to blocks.
-class Tile {
+/// Some rows of a matrix, from values to blocks. Inside a panel of columns each row goes by itself; what
+/// a panel means to the rest of the rows is one product for all of them.
+class Batch {
  public:
-  Tile(const Lattice& lattice, const Metric& metric, const float* values, std::int64_t rows)
-      : lattice_(lattice), metric_(metric), n_(metric.size()) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      rows_.emplace_back(n_, lattice.size);
-      rows_.back().wanted = values + r * n_;
-    }
-  }
+  Batch(const Lattice& lattice, const Metric& metric, const float* values, std::int64_t rows,
+        ThreadPool& pool, const Product& product)
+      : lattice_(lattice),
+        metric_(metric),
+        panels_(metric, rows, pool, product),
+        pool_(pool),
+        n_(metric.size()),
+        rows_(rows),
+        values_(values),
+        error_(floats(rows * n_)),
+        carried_(floats(rows * n_)),
+        slope_(floats(rows * n_)),
+        fits_(static_cast<std::size_t>(rows * n_ / lattice.size)) {}
 
-  void run(std::byte* blocks, CalibratedCost& cost) {
-    for (std::int64_t begin = 0; begin < n_; begin += lattice_.size) {
-      for (Row& row : rows_) round(row, begin);
-      carry(begin);
+  CalibratedCost run(std::byte* blocks) {
+    for (const Panel& p : panels_.forward()) {
+      each_row([&](std::int64_t r) { round(row(r), p); });
+      panels_.carry(p, error_.data(), carried_.data());
     }
-    const std::size_t bytes = row_bytes(lattice_.dtype, n_);
-    for (Row& row : rows_) {
-      descend(row);
-      write(row, blocks, cost);
-      blocks += bytes;
+    panels_.apply(error_.data(), slope_.data());
+    for (int sweep = 0; sweep < kSweeps && descend() > 0; ++sweep) {
     }
+    return write(blocks);
   }
 
  private:
+  static std::vector<float> floats(std::int64_t n) {
+    return std::vector<float>(static_cast<std::size_t>(n));
+  }
+  template <class F>
+  void each_row(const F& f) {
+    pool_.parallel_for(rows_, 4, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) f(r);
+    });
+  }
+  Row row(std::int64_t r) {
+    return {values_ + r * n_, error_.data() + r * n_, carried_.data() + r * n_,
+            slope_.data() + r * n_, fits_.data() + r * (n_ / lattice_.size)};
+  }
+
   // The errors so far ask for other values than the row has; these get scales and are rounded in turn.
-  void round(Row& row, std::int64_t begin) const {
-    const int size = lattice_.size;
-    float* carried = row.carried.data() + begin;
-    float target[kMostElements];
-    for (int j = 0; j < size; ++j) target[j] = searchable(row.wanted[begin + j] + carried[j]);
-    Fit fit = scales_for(lattice_, target, metric_.pivots().data() + begin);
-    for (int j = 0; j < size; ++j) {
-      const Line line = fit.line(j / lattice_.sub);
-      const float x = row.wanted[begin + j] + carried[j];
-      fit.q[j] = lattice_.nearest((x + line.low) * reciprocal(line.scale));
-      const float error = row.wanted[begin + j] - (line.scale * fit.q[j] - line.low);
-      row.error[static_cast<std::size_t>(begin + j)] = error;
-      const float* factor = metric_.factor(begin + j) + begin;
-      add_scaled(error, factor + j + 1, carried + j + 1, size - j - 1);
-    }
-    row.fits[static_cast<std::size_t>(begin / size)] = fit;
+  void round(const Row& row, const Panel& panel) const {
+    for (std::int64_t begin = panel.begin; begin < panel.end; begin += lattice_.size)
+      round(row, begin, panel.end);
   }
 
-  // The errors of a block, to all elements behind it.
-  void carry(std::int64_t begin) {
-    const std::int64_t end = begin + lattice_.size;
-    for (std::int64_t j = begin; j < end; ++j) {
-      for (Row& row : rows_)
-        add_scaled(row.error[static_cast<std::size_t>(j)], metric_.factor(j) + end,
-                   row.carried.data() + end, n_ - end);
-    }
-  }
-
-  void descend(Row& row) const {
-    metric_.apply(row.error.data(), row.slope.data());
-    for (int sweep = 0; sweep < kSweeps; ++sweep) {
-      bool changed = false;
-      for (std::int64_t begin = 0; begin < n_; begin += lattice_.size)
-        changed = descend(row, begin) || changed;
-      if (!changed) break;
-    }
-  }
-
-  bool descend(Row& row, std::int64_t begin) const {
-    Fit& fit = row.fits[static_cast<std::size_t>(begin / lattice_.size)];
-    BlockDescent block(lattice_, metric_, begin, row, fit);
-    if (!block.run()) return false;
-    fit = block.fit();
+  void round(const Row& row, std::int64_t begin, std::int64_t panel_end) const {
+    float target[kMostElements] = {};
+    for (int j = 0; j < lattice_.size; ++j)
+      target[j] = searchable(row.wanted[begin + j] + row.carried[begin + j]);
+    Fit& fit = row.fits[begin / lattice_.size];
+    fit = scales_for(lattice_, target, metric_.pivots().data() + begin);
     for (int j = 0; j < lattice_.size; ++j) {
-      float& error = row.error[static_cast<std::size_t>(begin + j)];
-      const float change = block.error()[j] - error;
-      if (change == 0) continue;
-      error = block.error()[j];
-      add_scaled(change, metric_.row(begin + j), row.slope.data(), n_);
+      const std::int64_t at = begin + j;
+      const Line line = fit.line(j / lattice_.sub);
+      const float x = row.wanted[at] + row.carried[at];
+      fit.q[j] = lattice_.nearest((x + line.low) * reciprocal(line.scale));
+      row.error[at] = row.wanted[at] - (line.scale * fit.q[j] - line.low);
+      add_scaled(row.error[at], metric_.factor(at) + at + 1, row.carried + at + 1,
+                 panel_end - at - 1);
     }
-    return true;
+  }
+
+  // One sweep; returns how many blocks changed.
+  std::int64_t descend() {
+    std::atomic<std::int64_t> changed = 0;
+    std::vector<float> before = floats(rows_ * panels_.width());
+    for (const Panel& p : panels_.forward()) {
+      const std::int64_t width = p.end - p.begin;
+      std::atomic<std::int64_t> here = 0;
+      each_row([&](std::int64_t r) {
+        float* change = before.data() + r * width;
+        std::copy_n(row(r).error + p.begin, width, change);
+        here += descend(row(r), p);
+        for (std::int64_t j = 0; j < width; ++j) change[j] = row(r).error[p.begin + j] - change[j];
+      });
+      if (here > 0) panels_.add_slopes(p, before.data(), slope_.data());
+      changed += here;
+    }
+    return changed;
+  }
+
+  std::int64_t descend(const Row& row, const Panel& panel) const {
+    std::int64_t changed = 0;
+    for (std::int64_t begin = panel.begin; begin < panel.end; begin += lattice_.size) {
+      Fit& fit = row.fits[begin / lattice_.size];
+      BlockDescent block(lattice_, metric_, begin, row, fit);
+      if (!block.run()) continue;
+      ++changed;
+      fit = block.fit();
+      for (int j = 0; j < lattice_.size; ++j) {
+        float& error = row.error[begin + j];
+        const float change = block.error()[j] - error;
+        if (change == 0) continue;
+        error = block.error()[j];
+        add_scaled(change, metric_.row(begin + j) + panel.begin, row.slope + panel.begin,
+                   panel.end - panel.begin);
+      }
+    }
+    return changed;
   }
 
   // What the bytes really mean decides, and the plain rounding is the least that is given.
-  void write(const Row& row, std::byte* blocks, CalibratedCost& cost) const {
+  CalibratedCost write(std::byte* blocks) {
     const std::size_t block_bytes = info(lattice_.dtype).block_bytes;
-    for (std::size_t b = 0; b < row.fits.size(); ++b)
-      store(lattice_.dtype, row.fits[b], blocks + b * block_bytes);
-    const double calibrated = cost_of(row, blocks);
-    std::vector<std::byte> plain(row.fits.size() * block_bytes);
-    quantize(lattice_.dtype, row.wanted, n_, plain.data());
-    const double nearest = cost_of(row, plain.data());
-    if (!(calibrated <= nearest)) std::memcpy(blocks, plain.data(), plain.size());
-    cost.nearest += nearest;
-    cost.calibrated += std::min(calibrated, nearest);
+    const std::size_t bytes = row_bytes(lattice_.dtype, n_);
+    std::vector<std::byte> plain(static_cast<std::size_t>(rows_) * bytes);
+    each_row([&](std::int64_t r) {
+      std::byte* to = blocks + static_cast<std::size_t>(r) * bytes;
+      for (std::int64_t b = 0; b < n_ / lattice_.size; ++b)
+        store(lattice_.dtype, row(r).fits[b], to + static_cast<std::size_t>(b) * block_bytes);
+      quantize(lattice_.dtype, row(r).wanted, n_,
+               plain.data() + static_cast<std::size_t>(r) * bytes);
+    });
+    const std::vector<double> found = costs(blocks), nearest = costs(plain.data());
+    CalibratedCost total;
+    for (std::size_t r = 0; r < found.size(); ++r) {
+      if (!(found[r] <= nearest[r]))
+        std::memcpy(blocks + r * bytes, plain.data() + r * bytes, bytes);
+      total.nearest += nearest[r];
+      total.calibrated += std::min(found[r], nearest[r]);
+    }
+    return total;
   }
 
-  double cost_of(const Row& row, const std::byte* blocks) const {
-    std::vector<float> x(static_cast<std::size_t>(n_));
-    dequantize(lattice_.dtype, blocks, n_, x.data());
-    for (std::int64_t j = 0; j < n_; ++j) {
-      auto& value = x[static_cast<std::size_t>(j)];
-      value = row.wanted[j] - value;
-    }
-    return metric_.cost(x.data());
+  std::vector<double> costs(const std::byte* blocks) {
+    std::vector<double> cost(static_cast<std::size_t>(rows_));
+    each_row([&](std::int64_t r) {
+      dequantize(lattice_.dtype,
+                 blocks + static_cast<std::size_t>(r) * row_bytes(lattice_.dtype, n_), n_,
+                 row(r).error);
+      for (std::int64_t j = 0; j < n_; ++j) row(r).error[j] = row(r).wanted[j] - row(r).error[j];
+    });
+    panels_.apply(error_.data(), slope_.data());
+    each_row([&](std::int64_t r) {
+      cost[static_cast<std::size_t>(r)] = dot(row(r).error, row(r).slope, n_);
+    });
+    return cost;
   }
 
   const Lattice& lattice_;
   const Metric& metric_;
-  std::int64_t n_;
-  std::vector<Row> rows_;
+  Panels panels_;
+  ThreadPool& pool_;
+  std::int64_t n_, rows_;
+  const float* values_;
+  std::vector<float> error_, carried_, slope_;  // (rows, n)
+  std::vector<Fit> fits_;
 };
 
 }  // namespace
 
 CalibratedCost quantize_calibrated(DType dtype, const float* values, std::int64_t rows,
-                                   const Metric& metric, std::byte* blocks, ThreadPool& pool) {
+                                   const Metric& metric, std::byte* blocks, ThreadPool& pool,
+                                   const Product& product) {
   const Lattice& lattice = lattice_of(dtype);
   const std::int64_t n = metric.size();
-  const std::size_t bytes = row_bytes(dtype, n);
-  // Costs of tiles are added in their order, so that they do not depend on the threads either.
-  std::vector<CalibratedCost> costs(static_cast<std::size_t>((rows + kTile - 1) / kTile));
-  pool.parallel_for(
-      static_cast<std::int64_t>(costs.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t t = begin; t < end; ++t) {
-          const std::int64_t first = t * kTile;
-          Tile tile(lattice, metric, values + first * n, std::min(kTile, rows - first));
-          tile.run(blocks + static_cast<std::size_t>(first) * bytes,
-                   costs[static_cast<std::size_t>(t)]);
-        }
-      });
   CalibratedCost total;
-  for (const CalibratedCost& c : costs) {
-    total.nearest += c.nearest;
-    total.calibrated += c.calibrated;
+  for (std::int64_t first = 0; first < rows; first += kBatchRows) {
+    Batch batch(lattice, metric, values + first * n, std::min(kBatchRows, rows - first), pool,
+                product);
+    const CalibratedCost cost =
+        batch.run(blocks + static_cast<std::size_t>(first) * row_bytes(dtype, n));
+    total.nearest += cost.nearest;
+    total.calibrated += cost.calibrated;
   }
   return total;
 }

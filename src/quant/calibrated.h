@@ -12,6 +12,7 @@
 
 #include "base/thread_pool.h"
 #include "quant/metric.h"
+#include "quant/panels.h"
 #include "tensor/dtype.h"
 
 namespace prwkv::quant {
@@ -22,8 +23,10 @@ struct CalibratedCost {
 };
 
 /// `rows` rows of metric.size() values, finite and within ±65504, to blocks. No row costs more than with
-/// quantize(). Equal arguments give equal bytes, whatever the threads. Throws nothing.
+/// quantize(). Equal arguments give equal bytes, whatever the threads, if `product` keeps to that.
+/// Memory: some 4 x 1024 rows of f32, and as much again for their blocks while they are searched.
 CalibratedCost quantize_calibrated(DType dtype, const float* values, std::int64_t rows,
-                                   const Metric& metric, std::byte* blocks, ThreadPool& pool);
+                                   const Metric& metric, std::byte* blocks, ThreadPool& pool,
+                                   const Product& product);
 
 }  // namespace prwkv::quant

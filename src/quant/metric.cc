@@ -71,27 +71,4 @@ void Metric::reduce(std::int64_t i, std::int64_t begin, std::int64_t end) {
   }
 }
 
-void Metric::apply(const float* e, float* g) const {
-  std::fill_n(g, n_, 0.0F);
-  for (std::int64_t j = 0; j < n_; ++j) {
-    if (e[j] != 0) add_scaled(e[j], row(j), g, n_);
-  }
-}
-
-double Metric::cost(const float* e) const {
-  double total = 0;
-  for (std::int64_t j = 0; j < n_; ++j) {
-    if (e[j] != 0) total += static_cast<double>(e[j]) * dot(row(j), e, n_);
-  }
-  return total;
-}
-
-void Metric::solve(float* x) const {
-  for (std::int64_t i = n_ - 1; i >= 0; --i)
-    x[i] = static_cast<float>(static_cast<double>(x[i]) -
-                              dot(factor(i) + i + 1, x + i + 1, n_ - i - 1));
-  for (std::int64_t i = 0; i < n_; ++i) x[i] /= d_[static_cast<std::size_t>(i)];
-  for (std::int64_t i = 0; i < n_; ++i) add_scaled(-x[i], factor(i) + i + 1, x + i + 1, n_ - i - 1);
-}
-
 }  // namespace prwkv::quant

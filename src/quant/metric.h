@@ -35,13 +35,6 @@ class Metric {
   /// D_j: what a unit error in element j costs when those behind it make up for it as well as they can.
   [[nodiscard]] std::span<const float> pivots() const { return d_; }
 
-  /// g = H e.
-  void apply(const float* e, float* g) const;
-  /// eᵀ H e.
-  [[nodiscard]] double cost(const float* e) const;
-  /// x ← H⁻¹ x.
-  void solve(float* x) const;
-
  private:
   void factorise(ThreadPool& pool);
   void reduce(std::int64_t i, std::int64_t begin, std::int64_t end);

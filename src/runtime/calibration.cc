@@ -8,15 +8,12 @@
 #include "base/thread_pool.h"
 #include "quant/blocks.h"
 #include "quant/metric.h"
+#include "quant/panels.h"
 
 namespace prwkv {
 namespace {
 
 using Floats = std::vector<float>;
-
-Tensor view(Floats& values, const Shape& shape) {
-  return {.data = values.data(), .shape = shape, .dtype = DType::kF32};
-}
 
 Floats allocated(std::int64_t rows, std::int64_t columns) {
   return Floats(static_cast<std::size_t>(rows * columns));
@@ -74,7 +71,9 @@ class CalibratingBackend final : public Backend {
     Floats drift;  ///< Σ_t x̂ (x − x̂)ᵀ, (n, n)
   };
 
-  Floats product(Floats& x, std::int64_t rows, Floats& w, std::int64_t out, std::int64_t in);
+  quant::Product kernel_product();
+  Floats product(const Floats& x, std::int64_t rows, const Floats& w, std::int64_t out,
+                 std::int64_t in);
   Inputs inputs_of(const Tensor& x);
   Floats wanted_of(const Projection& p, const Target& target, Inputs& inputs);
   Tensor quantized(const Projection& p, const Target& target, Inputs& inputs);
@@ -188,16 +187,27 @@ Tensor CalibratingBackend::replacement(const Tensor& w) const {
 }
 
 /// y = x wᵀ, with the kernels of the backend.
-Floats CalibratingBackend::product(Floats& x, std::int64_t rows, Floats& w, std::int64_t out,
-                                   std::int64_t in) {
+quant::Product CalibratingBackend::kernel_product() {
+  return [this](float* y, const float* x, std::int64_t rows, const float* w, std::int64_t out,
+                std::int64_t in) {
+    // Inputs are only read.
+    const auto tensor = [](const float* data, std::int64_t a, std::int64_t b) {
+      return Tensor{.data = const_cast<float*>(data), .shape = {a, b}, .dtype = DType::kF32};
+    };
+    LinearArgs args;
+    args.n = 1;
+    args.part[0].y = tensor(y, rows, out);
+    args.part[0].x = tensor(x, rows, in);
+    args.part[0].w = tensor(w, out, in);
+    inner_->linear(args);
+    inner_->sync();
+  };
+}
+
+Floats CalibratingBackend::product(const Floats& x, std::int64_t rows, const Floats& w,
+                                   std::int64_t out, std::int64_t in) {
   Floats y = allocated(rows, out);
-  LinearArgs args;
-  args.n = 1;
-  args.part[0].y = view(y, {rows, out});
-  args.part[0].x = view(x, {rows, in});
-  args.part[0].w = view(w, {out, in});
-  inner_->linear(args);
-  inner_->sync();
+  kernel_product()(y.data(), x.data(), rows, w.data(), out, in);
   return y;
 }
 
@@ -233,13 +243,9 @@ Floats CalibratingBackend::wanted_of(const Projection& p, const Target& target, 
   });
   expect_storable(target.name, w, target.dtype);
   Floats correction = product(w, rows, inputs.drift, n, n);
-  pool_.parallel_for(rows, 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      float* row = correction.data() + r * n;
-      inputs.metric.solve(row);
-      for (std::int64_t i = 0; i < n; ++i) row[i] += w[static_cast<std::size_t>(r * n + i)];
-    }
-  });
+  const quant::Product kernels = kernel_product();
+  quant::Panels(inputs.metric, rows, pool_, kernels).solve(correction.data());
+  for (std::size_t i = 0; i < w.size(); ++i) correction[i] += w[i];
   return correction;
 }
 
@@ -252,7 +258,7 @@ Tensor CalibratingBackend::quantized(const Projection& p, const Target& target, 
                          .inputs = p.x.dim(0) / 2};
   matrix.blocks.resize(row_bytes(target.dtype, p.w.numel()));
   matrix.cost = quant::quantize_calibrated(target.dtype, wanted.data(), p.w.dim(0), inputs.metric,
-                                           matrix.blocks.data(), pool_);
+                                           matrix.blocks.data(), pool_, kernel_product());
   finished(target, std::move(matrix));
   return replacement(p.w);
 }
