@@ -27,7 +27,7 @@ namespace prwkv {
 
 struct CalibrationOptions {
   int threads = 0;  ///< 0: one for each core that the process may use
-  std::optional<double> groupnorm_eps;
+  std::optional<double> groupnorm_eps{};
   /// Tokens are read in sequences of this length, each from the empty state.
   std::size_t sequence_length = 512;
   double damping = 0.01;  ///< of quant::Metric

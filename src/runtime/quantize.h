@@ -22,10 +22,10 @@ namespace prwkv {
 struct QuantizePolicy {
   DType type = DType::kQ8_0;  ///< of all matrices that nothing below is said about
   /// Empty: as protected_types() has it for `type`.
-  std::optional<DType> head, embedding, first_layer, last_layer;
+  std::optional<DType> head{}, embedding{}, first_layer{}, last_layer{};
   /// Patterns of BlinkDL names, `*` standing for any characters, with their types; the first that fits
   /// wins, above everything else.
-  std::vector<std::pair<std::string, DType>> tensors;
+  std::vector<std::pair<std::string, DType>> tensors{};
 };
 
 /// The defaults of the policy: types of embedding and head, and of the first and last layer.

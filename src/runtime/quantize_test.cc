@@ -154,7 +154,8 @@ TEST_P(Calibration, OfEveryGenerationIsCloserThanNearest) {
   const std::vector twins = {Engine::open(in, nearest)};
   const auto twin = compare_models(original, twins, some_tokens(200, 2));
   const auto same = compare_models(original, std::span(others).subspan(1), some_tokens(200, 2));
-  EXPECT_EQ(twin[0].kl, same[0].kl);
+  // rwkv.cpp stores decays transformed, which costs a rounding.
+  EXPECT_NEAR(twin[0].kl, same[0].kl, 1e-3 * same[0].kl);
 }
 
 TEST_P(Calibration, EqualBytesForAnyNumberOfThreads) {
