@@ -76,16 +76,6 @@ Target target_of(const ConvertOptions& o) {
   return t;
 }
 
-// The new file would take the place of one that is still being read.
-void expect_other_file(const Reader& in, const std::string& out) {
-  std::error_code ignored;
-  for (const MappedFile* file : in.files()) {
-    if (!fs::equivalent(file->path(), out, ignored)) continue;
-    throw Error(Code::kInvalidArgument, out + ": is the file that would be converted",
-                {.hint = "give the new file another name"});
-  }
-}
-
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code ignored;
@@ -166,7 +156,7 @@ class HfFolderFiles {
 void run_convert(const ConvertOptions& o) {
   const Target target = target_of(o);
   const Checkpoint in(o.in);
-  expect_other_file(in.reader(), target.weights);
+  expect_other_file(in.reader(), target.weights, "converted");
   const Export plan(in, target.options);
   catch_interrupts();
   std::optional<TargetFolder> folder;

@@ -8,6 +8,7 @@
 #include "cli/console.h"
 #include "cli/model_options.h"
 #include "cli/text.h"
+#include "runtime/compare.h"
 
 namespace prwkv::cli {
 namespace {
@@ -23,22 +24,13 @@ struct PerplexityOptions {
 /// length.
 constexpr std::size_t kRowsPerCall = 128;
 
-/// −ln softmax(z)[target]
-template <class T>
-double surprise(std::span<const T> z, std::int32_t target) {
-  const T highest = *std::max_element(z.begin(), z.end());
-  double sum = 0;
-  for (const T x : z) sum += static_cast<double>(std::exp(x - highest));
-  return std::log(sum) - static_cast<double>(z[static_cast<std::size_t>(target)] - highest);
-}
-
 /// The sum of surprises over rows of V logits.
 template <class T>
 double surprises(const std::vector<T>& logits, std::size_t V,
                  std::span<const std::int32_t> targets) {
   double sum = 0;
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    sum += surprise(std::span(logits).subspan(i * V, V), targets[i]);
+    sum += surprise(std::span<const T>(logits).subspan(i * V, V), targets[i]);
   }
   return sum;
 }

@@ -14,6 +14,7 @@ void add_inspect(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_diff(CLI::App& app);
 void add_perplexity(CLI::App& app);
+void add_quantize(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_make_random(CLI::App& app);
 void add_state(CLI::App& app);

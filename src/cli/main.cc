@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   add_detokenize(app);
   add_inspect(app);
   add_convert(app);
+  add_quantize(app);
   add_diff(app);
   add_perplexity(app);
   add_bench(app);

@@ -152,6 +152,15 @@ void expect_writable(const std::string& path) {
   throw Error(Code::kFile, path + ": cannot be written", {.found = problem, .hint = hint});
 }
 
+void expect_other_file(const Reader& in, const std::string& out, std::string_view done) {
+  std::error_code ignored;
+  for (const MappedFile* file : in.files()) {
+    if (!std::filesystem::equivalent(file->path(), out, ignored)) continue;
+    throw Error(Code::kInvalidArgument, fmt::format("{}: is the file that would be {}", out, done),
+                {.hint = "give the new file another name"});
+  }
+}
+
 void expect_room(const std::string& path, std::size_t needed) {
   std::error_code error;
   const std::filesystem::path p(path);

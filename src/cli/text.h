@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "formats/reader.h"
 
 namespace prwkv::cli {
 
@@ -48,6 +49,9 @@ std::string one_line(std::string_view text);
 
 /// Throws Error{kFile} if nothing can be written at `path`: better now than after an hour's work.
 void expect_writable(const std::string& path);
+/// Throws Error{kInvalidArgument} if `out` is one of the files that are being read: the new file would
+/// take its place. `done` is what is done to it: "converted".
+void expect_other_file(const Reader& in, const std::string& out, std::string_view done);
 /// Throws Error{kFile} if the disk that `path` is on has no room for so many bytes.
 void expect_room(const std::string& path, std::size_t needed);
 

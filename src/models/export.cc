@@ -255,7 +255,7 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
   // A file that is divided stays so: its blocks then keep their bytes.
   if (options.format == WeightFormat::kGguf) rescale_ = file.rescale_every_n_layers();
   named_ = named_tensors(naming_for(file, model_, options), *model,
-                         [&](std::string_view name) { return file.find(name); },
+                         [&](std::string_view name) { return source_of(name); },
                          {.rescale_every_n_layers = rescale_});
   add_unlisted(*model);
   for (const NamedTensor& t : named_) {
@@ -267,6 +267,11 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
 }
 
 Export::~Export() = default;
+
+const Source* Export::source_of(std::string_view name) const {
+  const auto at = options_.replaced.find(name);
+  return at != options_.replaced.end() ? &at->second : file_.find(name);
+}
 
 // BlinkDL's files may hold more than the model has: block 0 of RWKV-7 comes with three tensors that
 // nothing reads. BlinkDL's names have a place for them, the others do not.
@@ -374,8 +379,9 @@ DType Export::type_of(const NamedTensor& t) const {
   const DType kept = kept_type_of(t);
   if (!is_float(kept) && !is_block(kept)) return kept;
   if (policy.small_in_f32 && t.param.stored != Stored::kMatrix) return DType::kF32;
-  if (!options_.dtype) return kept;
-  const DType wanted = *options_.dtype;
+  const auto own = options_.dtype_of ? options_.dtype_of(t.param) : std::nullopt;
+  if (!own && !options_.dtype) return kept;
+  const DType wanted = own.value_or(options_.dtype.value_or(kept));
   if (!is_block(wanted)) return wanted;
   if (policy.ends_are_plain && t.param.layer < 0) return kept == DType::kF32 ? kept : DType::kF16;
   // Tensors that nothing reads may be scalars.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,11 @@ struct ExportOptions {
   /// low-rank parts) is f32 in any case, what a block type does not fit gets quant::fitting's, and
   /// rwkv.cpp's files have embedding and head in no block type.
   std::optional<DType> dtype;
+  /// The same for each parameter by itself; above `dtype` where it gives a type.
+  std::function<std::optional<DType>(const Param&)> dtype_of;
+  /// Values that take the place of the file's, by BlinkDL name and in BlinkDL's layout; the bytes must
+  /// outlive the plan.
+  std::map<std::string, Source, std::less<>> replaced;
   /// The file is the model.safetensors of a Hugging Face folder; hf_files() makes its other files.
   bool in_hf_folder = false;
 };
@@ -55,6 +61,8 @@ class Export {
   /// What stands beside the weights in a Hugging Face folder.
   [[nodiscard]] std::vector<HfFile> hf_files() const;
   [[nodiscard]] const std::vector<TensorSpec>& tensors() const { return specs_; }
+  /// What tensors()[i] is to the model, and where its values come from.
+  [[nodiscard]] const NamedTensor& named(std::size_t i) const { return named_[i]; }
   /// Of all tensors.
   [[nodiscard]] std::uint64_t bytes() const;
   /// The type that most elements have.
@@ -70,6 +78,7 @@ class Export {
   void write(const std::string& path, const ExportProgress& progress = {}) const;
 
  private:
+  [[nodiscard]] const Source* source_of(std::string_view name) const;
   [[nodiscard]] DType type_of(const NamedTensor& tensor) const;
   [[nodiscard]] DType kept_type_of(const NamedTensor& tensor) const;
   void expect_storable(const NamedTensor& tensor, DType dtype) const;

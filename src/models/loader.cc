@@ -84,8 +84,10 @@ class Binder final : public ParamVisitor {
     if (s.shape() != expected) wrong_shape(p, s, expected);
     Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
     m.scale = std::exchange(wanted.scale, 1.0F);  // kernels multiply results, not weights
-    const DType dtype =
-        options_.dtype ? matrix_type(p, *options_.dtype, kept(wanted)) : kept(wanted);
+    const auto own = options_.dtypes.find(p.name);
+    const std::optional<DType> asked =
+        own != options_.dtypes.end() ? std::optional(own->second) : options_.dtype;
+    const DType dtype = asked ? matrix_type(p, *asked, kept(wanted)) : kept(wanted);
     const bool packs = is_for_linear(p) && backend_.packed_bytes(dtype, p.shape) > 0;
     if (!packs && dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
       m.weight.shape = p.shape;

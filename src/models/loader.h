@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,7 +20,9 @@ struct LoadOptions {
   /// Matrices are converted to it while loading (see matrix_type): f32, f16, bf16 or a block type.
   /// Empty: as stored.
   std::optional<DType> dtype;
-  std::optional<double> groupnorm_eps;  ///< overrides Model::groupnorm_eps
+  /// The same for single matrices, by BlinkDL name; above `dtype`.
+  std::map<std::string, DType, std::less<>> dtypes{};
+  std::optional<double> groupnorm_eps{};  ///< overrides Model::groupnorm_eps
 };
 
 /// A model and everything its weights point into. Move-only; the backend must outlive it.

@@ -8,18 +8,12 @@
 #include "base/error.h"
 #include "quant/blocks.h"
 #include "quant/layout.h"
+#include "quant/pack.h"
 #include "quant/search.h"
-#include "quant/six_bits.h"
 #include "tensor/half.h"
 
 namespace prwkv::quant {
 namespace {
-
-void put(float x, HalfBytes& h) {
-  const std::uint16_t bits = to_f16(x).bits;
-  h[0] = static_cast<Byte>(bits & 0xff);
-  h[1] = static_cast<Byte>(bits >> 8);
-}
 
 /// ⌊x⌋ for x in [low, high], the end for what lies outside, low for NaN.
 int truncated(float x, int low, int high) {
@@ -34,15 +28,6 @@ struct Scale {
       : d(std::clamp(wanted, -65504.0f, 65504.0f)), inverse(reciprocal(d)) {}
   float d, inverse;
 };
-
-void put_nibbles(const int* q, Byte* qs) {
-  for (int j = 0; j < 16; ++j) qs[j] = static_cast<Byte>((q[j] & 15) | (q[j + 16] & 15) << 4);
-}
-
-void put_fifth_bits(const int* q, Byte* qh) {
-  for (int i = 0; i < 4; ++i) qh[i] = 0;
-  for (int j = 0; j < 32; ++j) qh[j / 8] |= static_cast<Byte>((q[j] >> 4) << (j % 8));
-}
 
 /// Q4_0, Q5_0: the element of largest magnitude becomes quant 0, which stands for −half.
 void centred(const float* x, int half, HalfBytes& d, int* q) {
@@ -102,112 +87,20 @@ void encode(const float* x, BlockQ8_0& b) {
   }
 }
 
-Byte byte(float x) { return static_cast<Byte>(static_cast<int>(x)); }
-
-template <class From, class To>
-void copy_bytes(const From& from, To& to) {
-  for (std::size_t i = 0; i < std::size(to); ++i) to[i] = byte(from[i]);
+void encode(const float* x, BlockQ2_K& out) { pack(Shifted<16, 3, 15>::search(x), out); }
+void encode(const float* x, BlockQ3_K& out) {
+  pack(Scaled<Integers<-4, 3>, 16, -32, 31>::search(x), out);
 }
-
-void encode(const float* x, BlockQ2_K& b) {
-  const auto fit = Shifted<16, 3, 15>::search(x);
-  put(fit.d, b.d);
-  put(fit.dmin, b.dmin);
-  for (int s = 0; s < 16; ++s)
-    b.scales[s] = static_cast<Byte>(byte(fit.code[s]) | byte(fit.low[s]) << 4);
-  for (int j = 0; j < 64; ++j) {
-    const float* q = fit.q + 128 * (j / 32) + j % 32;
-    b.qs[j] =
-        static_cast<Byte>(byte(q[0]) | byte(q[32]) << 2 | byte(q[64]) << 4 | byte(q[96]) << 6);
-  }
+void encode(const float* x, BlockQ4_K& out) { pack(Shifted<8, 15, 63>::search(x), out); }
+void encode(const float* x, BlockQ5_K& out) { pack(Shifted<8, 31, 63>::search(x), out); }
+void encode(const float* x, BlockQ6_K& out) {
+  pack(Scaled<Integers<-32, 31>, 16, -128, 127>::search(x), out);
 }
-
-void encode(const float* x, BlockQ3_K& b) {
-  const auto fit = Scaled<Integers<-4, 3>, 16, -32, 31>::search(x);
-  put(fit.d, b.d);
-  Byte scales[16], q[256];
-  for (int s = 0; s < 16; ++s) scales[s] = byte(fit.code[s] + 32);
-  pack_q3(scales, b.scales);
-  for (int e = 0; e < 256; ++e) q[e] = byte(fit.q[e] + 4);
-  for (int j = 0; j < 64; ++j) {
-    const Byte* at = q + 128 * (j / 32) + j % 32;
-    b.qs[j] =
-        static_cast<Byte>((at[0] & 3) | (at[32] & 3) << 2 | (at[64] & 3) << 4 | (at[96] & 3) << 6);
-  }
-  for (Byte& mask : b.hmask) mask = 0;
-  for (int e = 0; e < 256; ++e) b.hmask[e % 32] |= static_cast<Byte>((q[e] >> 2) << (e / 32));
+void encode(const float* x, BlockIQ4_NL& out) {
+  pack(Scaled<Iq4Levels, 1, 1, 1, 32>::search(x), out);
 }
-
-/// What Q4_K and Q5_K share: scales, minima and the low halves of the quants.
-template <class Fit, class Block>
-void put_shifted(const Fit& fit, Block& b) {
-  put(fit.d, b.d);
-  put(fit.dmin, b.dmin);
-  Byte code[8], low[8];
-  copy_bytes(fit.code, code);
-  copy_bytes(fit.low, low);
-  pack_q4(code, low, b.scales);
-  for (int j = 0; j < 128; ++j) {
-    const float* q = fit.q + 64 * (j / 32) + j % 32;
-    b.qs[j] = static_cast<Byte>((byte(q[0]) & 15) | (byte(q[32]) & 15) << 4);
-  }
-}
-
-void encode(const float* x, BlockQ4_K& b) { put_shifted(Shifted<8, 15, 63>::search(x), b); }
-
-void encode(const float* x, BlockQ5_K& b) {
-  const auto fit = Shifted<8, 31, 63>::search(x);
-  put_shifted(fit, b);
-  for (Byte& bits : b.qh) bits = 0;
-  for (int e = 0; e < 256; ++e)
-    b.qh[e % 32] |= static_cast<Byte>((byte(fit.q[e]) >> 4) << (e / 32));
-}
-
-void encode(const float* x, BlockQ6_K& b) {
-  const auto fit = Scaled<Integers<-32, 31>, 16, -128, 127>::search(x);
-  put(fit.d, b.d);
-  for (int s = 0; s < 16; ++s) b.scales[s] = static_cast<std::int8_t>(fit.code[s]);
-  for (int half = 0; half < 2; ++half) {
-    const float* at = fit.q + 128 * half;
-    for (int l = 0; l < 32; ++l) {
-      Byte q[4];
-      for (int group = 0; group < 4; ++group) q[group] = byte(at[32 * group + l] + 32);
-      b.ql[64 * half + l] = static_cast<Byte>((q[0] & 15) | (q[2] & 15) << 4);
-      b.ql[64 * half + 32 + l] = static_cast<Byte>((q[1] & 15) | (q[3] & 15) << 4);
-      b.qh[32 * half + l] =
-          static_cast<Byte>(q[0] >> 4 | q[1] >> 4 << 2 | q[2] >> 4 << 4 | q[3] >> 4 << 6);
-    }
-  }
-}
-
-/// The indices of 32 levels, as nibbles.
-void put_levels(const float* levels, Byte* qs) {
-  int q[32];
-  for (int j = 0; j < 32; ++j) {
-    const auto* at = std::find(std::begin(kIq4Levels), std::end(kIq4Levels),
-                               static_cast<std::int8_t>(levels[j]));
-    q[j] = static_cast<int>(at - std::begin(kIq4Levels));
-  }
-  put_nibbles(q, qs);
-}
-
-void encode(const float* x, BlockIQ4_NL& b) {
-  const auto fit = Scaled<Iq4Levels, 1, 1, 1, 32>::search(x);
-  put(fit.d, b.d);
-  put_levels(fit.q, b.qs);
-}
-
-void encode(const float* x, BlockIQ4_XS& b) {
-  const auto fit = Scaled<Iq4Levels, 8, -32, 31>::search(x);
-  put(fit.d, b.d);
-  b.scales_h[0] = b.scales_h[1] = 0;
-  for (int i = 0; i < 4; ++i) b.scales_l[i] = 0;
-  for (int s = 0; s < 8; ++s) {
-    const int code = byte(fit.code[s] + 32);
-    b.scales_l[s / 2] |= static_cast<Byte>((code & 15) << (4 * (s % 2)));
-    b.scales_h[s / 4] |= static_cast<Byte>((code >> 4) << (2 * (s % 4)));
-    put_levels(fit.q + 32 * s, b.qs + 16 * s);
-  }
+void encode(const float* x, BlockIQ4_XS& out) {
+  pack(Scaled<Iq4Levels, 8, -32, 31>::search(x), out);
 }
 
 template <class Stored, class Convert>

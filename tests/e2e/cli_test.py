@@ -20,13 +20,14 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
 BINARY = Path(os.environ.get("PRWKV_BIN", ROOT / "build/release/prwkv"))
 TIMEOUT_S = 120
 GENERATIONS = ["4", "4a", "5.0", "5.1", "5.2", "6", "7"]
-COMMANDS = ["generate", "logits", "tokenize", "detokenize", "inspect", "convert", "diff", "perplexity", "bench",
+COMMANDS = ["generate", "logits", "tokenize", "detokenize", "inspect", "convert", "quantize", "diff", "perplexity", "bench",
             "make-random", "state", "completion"]
 OK, INTERNAL, USAGE, FILE, UNSUPPORTED, MISMATCH, MEMORY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
@@ -593,6 +594,100 @@ class States(CliTest):
         self.json(*args, "--state-in", "narrow", "--backend", "ref")
         worst = max(t["rms"] for t in self.json("state", "compare", "wide", "narrow")["tensors"])
         self.assertLess(worst, 1e-4)
+
+
+class Quantize(CliTest):
+    """Block types by policy, calibrated, and measured."""
+
+    @classmethod
+    def text(cls, name: str, seed: int, n: int = 600) -> Path:
+        path = cls.folder / name
+        draw = random.Random(seed)
+        path.write_bytes(bytes(draw.choice(b"abcdefgh \n") for _ in range(n)))
+        return path
+
+    def test_what_became_of_each_tensor(self) -> None:
+        model = self.make_model(sizes="L3,C64,V256")
+        said = self.json("quantize", model, "q.gguf", "--type", "q4_0")
+        self.assertEqual(list(said), ["path", "original", "format", "generation", "type", "bytes", "original_bytes",
+                                      "bits_per_element", "seconds", "calibration", "evaluation", "tensors", "left_out",
+                                      "not_carried"])
+        self.assertIsNone(said["calibration"])
+        types = {t["name"]: t["to"] for t in said["tensors"]}
+        self.assertEqual(types["head.weight"], "q8_0")
+        self.assertEqual(types["blocks.0.att.key.weight"], "q5_1")
+        self.assertEqual(types["blocks.1.att.key.weight"], "q4_0")
+        self.assertEqual(types["blocks.1.att.w1"], "f32")
+        self.assertEqual(said["bytes"], sum(t["bytes"] for t in said["tensors"]))
+        found = {t["name"]: t["dtype"].lower() for t in self.json("inspect", "q.gguf")["tensors"]}
+        self.assertEqual(found["blk.1.time_mix_key.weight"], "q4_0")
+        self.assertEqual(found["output.weight"], "q8_0")
+        table = self.ok("quantize", model, "q.gguf", "--type", "q4_0").decode()
+        self.assertRegex(table, r"\| blocks\.#\.ffn\.value\.weight +\| 1 +\| +1 \| f32 +\| q4_0 .* nearest +\| all others")
+
+    def test_options_for_single_tensors(self) -> None:
+        model = self.make_model(sizes="L3,C64,V256")
+        said = self.json("quantize", model, "q.gguf", "--type", "q4_0", "--head-type", "f16", "--embedding-type", "q5_0",
+                         "--first-type", "q4_1", "--last-type", "q8_0", "--tensor", "blocks.1.att.*=q5_1", "--dry-run")
+        types = {t["name"]: (t["to"], t["why"]) for t in said["tensors"]}
+        self.assertEqual(types["head.weight"], ("f16", "head"))
+        self.assertEqual(types["emb.weight"], ("q5_0", "embedding"))
+        self.assertEqual(types["blocks.0.att.key.weight"], ("q4_1", "first layer"))
+        self.assertEqual(types["blocks.2.att.key.weight"], ("q8_0", "last layer"))
+        self.assertEqual(types["blocks.1.att.key.weight"], ("q5_1", "as asked"))
+        self.assertEqual(types["blocks.1.ffn.key.weight"], ("q4_0", "all others"))
+
+    def test_a_dry_run_writes_nothing(self) -> None:
+        self.ok("quantize", self.make_model(), "dry.gguf", "--type", "q4_0", "--dry-run", "--calibrate", "nowhere.txt")
+        self.assertFalse((self.folder / "dry.gguf").exists())
+
+    def test_calibrated_is_closer_at_the_same_size(self) -> None:
+        model = self.make_model(sizes="L3,C64,V256")
+        learn, measure = self.text("learn.txt", 1, 3000), self.text("measure.txt", 2)
+        reports = [self.folder / f"report.{kind}" for kind in ["md", "json", "svg"]]
+        said = self.json("quantize", model, "c.gguf", "--type", "q4_0", "--calibrate", learn, "--evaluate", measure,
+                         *(x for path in reports for x in ["--report", path]))
+        self.json("quantize", model, "n.gguf", "--type", "q4_0")
+        self.assertEqual((self.folder / "c.gguf").stat().st_size, (self.folder / "n.gguf").stat().st_size)
+        self.assertEqual(said["calibration"]["file"], str(learn))
+        self.assertEqual(said["evaluation"]["tokens"], 600)
+        calibrated, nearest = said["evaluation"]["models"]
+        self.assertEqual([calibrated["rounding"], nearest["rounding"]], ["calibrated", "nearest"])
+        self.assertLess(calibrated["kl"], nearest["kl"])
+        # Perplexities are those that the command of that name measures.
+        for path, found in [(model, said["evaluation"]["ppl_original"]), ("c.gguf", calibrated["ppl"]),
+                            ("n.gguf", nearest["ppl"])]:
+            self.assertAlmostEqual(self.json("perplexity", path, measure)["ppl"] / found, 1, places=6)
+        self.assertEqual(json.loads(reports[1].read_text())["evaluation"], said["evaluation"])
+        self.assertIn("| calibrated", reports[0].read_text())
+        self.assertTrue(ElementTree.parse(reports[2]).getroot().tag.endswith("svg"))
+
+    def test_an_evaluation_without_calibration(self) -> None:
+        said = self.json("quantize", self.make_model("5.2"), "q.bin", "--type", "q8_0", "--evaluate", self.text("m.txt", 2))
+        self.assertEqual([m["rounding"] for m in said["evaluation"]["models"]], ["nearest"])
+        self.assertLess(said["evaluation"]["models"][0]["kl"], 1e-3)
+
+    def test_refusals(self) -> None:
+        model, text = self.make_model(), self.text("t.txt", 3)
+        q4 = ["--type", "q4_0"]
+        for code, words, args in [
+            (USAGE, ".gguf", [model, "q.pth", *q4]),
+            (USAGE, "--type", [model, "q.gguf"]),
+            (USAGE, "quantized", [model, model.with_suffix(".gguf"), *q4]),
+            (USAGE, "--evaluate", [model, "q.gguf", *q4, "--report", "r.md"]),
+            (USAGE, ".svg", [model, "q.gguf", *q4, "--evaluate", text, "--report", "r.pdf"]),
+            (USAGE, "another text", [model, "q.gguf", *q4, "--evaluate", text, "--calibrate", text]),
+            (USAGE, "NAME=TYPE", [model, "q.gguf", *q4, "--tensor", "head.weight"]),
+            (USAGE, "NAME=TYPE", [model, "q.gguf", *q4, "--tensor", "head.weight=q9"]),
+            (USAGE, "no matrix", [model, "q.gguf", *q4, "--tensor", "blocks.9.*=q8_0"]),
+            (FILE, "nowhere.txt", [model, "q.gguf", *q4, "--calibrate", "nowhere.txt"]),
+            (FILE, "empty", [model, "q.gguf", *q4, "--calibrate", self.text("empty.txt", 1, 0)]),
+            (UNSUPPORTED, "GGUF", [self.make_model("5.2"), "q.gguf", *q4]),
+        ]:
+            if words == "quantized":
+                self.ok("quantize", model, args[1], *q4)
+                args = [args[1], args[1], *q4]
+            self.assertIn(words, self.refused(code, "quantize", *args))
 
 
 class Perplexity(CliTest):
