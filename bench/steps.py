@@ -5,6 +5,7 @@ So the measurements of several can stand in turns, and a slow phase of the machi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -31,7 +32,10 @@ class Stepper:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._messages.close()
+        for stream in (self._process.stdin, self._process.stdout, self._messages):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):  # what it had not read is lost
+                    stream.close()
 
     def _fail(self) -> NoReturn:
         code = self._process.wait()
