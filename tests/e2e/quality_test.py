@@ -5,7 +5,8 @@ The models are the tiny ones of rwkv.cpp's tests, which read bytes; the text is 
 (6v0 on 16-bit characters: each byte is followed by a NUL). Calibration and evaluation take different stories. Models and
 stories are looked for in $PRWKV_SHARED or ../shared; where they are not, the test ends with 77, which ctest shows as skipped.
 
-Usage: quality_test.py PRWKV [--all]; --all: every matrix in the one type, nothing protected.
+Usage: quality_test.py PRWKV [--quick] [--all]; --quick: two types a model, and fewer tokens to calibrate on, as ctest
+runs it; --all: every matrix in the one type, nothing protected.
 Needs nothing but the standard library.
 """
 
@@ -27,7 +28,8 @@ STORIES = SHARED / "data/train/tinystories_fragments.jsonl.xz"
 SKIPPED = 77
 
 EVALUATED = 10_240  # tokens; twice as many where every second one is a NUL
-CALIBRATED = 16_384
+CALIBRATED, CALIBRATED_QUICKLY = 16_384, 8_192
+TYPES_QUICKLY = 2
 MOST_KL_Q8, LEAST_TOP1_Q8 = 1e-3, 0.99
 MOST_LEFT_4_BITS = 0.5  # of the divergence of rounding to nearest
 
@@ -58,14 +60,15 @@ def wide(text: bytes) -> bytes:
     return b"".join(bytes([byte, 0]) for byte in text)
 
 
-def quantize(binary: str, folder: Path, model: str, extension: str, dtype: str, protect: bool) -> tuple[dict, int, int]:
+def quantize(binary: str, folder: Path, model: str, extension: str, dtype: str, tokens: int,
+             protect: bool) -> tuple[dict, int, int]:
     """The report, and the sizes of the calibrated file and of the one rounded to nearest."""
     kind = "wide" if model.startswith("6v0") else "bytes"
     source, out = MODELS / f"tiny-rwkv-{model}.bin", folder / f"calibrated.{extension}"
     common = [binary, "quantize", str(source), "--type", dtype, "--json"]
     if not protect:
         common += ["--first-type", dtype, "--last-type", dtype, "--head-type", dtype, "--embedding-type", dtype]
-    done = subprocess.run([*common, str(out), "--calibrate", f"{folder}/learn.{kind}", "--calibration-tokens", str(CALIBRATED),
+    done = subprocess.run([*common, str(out), "--calibrate", f"{folder}/learn.{kind}", "--calibration-tokens", str(tokens),
                            "--evaluate", f"{folder}/measure.{kind}"], check=True, capture_output=True)
     nearest = folder / f"nearest.{extension}"
     subprocess.run([*common, str(nearest)], check=True, capture_output=True)
@@ -90,11 +93,13 @@ def broken_bounds(dtype: str, calibrated: dict, nearest: dict, sizes: tuple[int,
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary")
+    parser.add_argument("--quick", action="store_true", help="as ctest runs it")
     parser.add_argument("--all", action="store_true", help="protect nothing")
     args = parser.parse_args()
     if not STORIES.exists() or not MODELS.is_dir():
         print(f"no models in {MODELS} or no stories at {STORIES}: set PRWKV_SHARED")
         return SKIPPED
+    tokens = CALIBRATED_QUICKLY if args.quick else CALIBRATED
     failed = False
     print("| model | type | bytes | KL nearest | KL calibrated | left | top-1 nearest | calibrated | ppl original | nearest | calibrated |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
@@ -105,8 +110,8 @@ def main() -> int:
             (folder / f"{file}.bytes").write_bytes(text)
             (folder / f"{file}.wide").write_bytes(wide(text))
         for model, extension, types in CASES:
-            for dtype in types:
-                report, *sizes = quantize(args.binary, folder, model, extension, dtype, not args.all)
+            for dtype in types[:TYPES_QUICKLY] if args.quick else types:
+                report, *sizes = quantize(args.binary, folder, model, extension, dtype, tokens, not args.all)
                 assert report["evaluation"]["tokens"] >= 10_000
                 calibrated, nearest = report["evaluation"]["models"]
                 print(f"| {model} | {dtype} | {sizes[0]:,} | {nearest['kl']:.2e} | {calibrated['kl']:.2e} "
