@@ -18,8 +18,8 @@ namespace {
 
 constexpr int kMostElements = 256, kMostSubs = 16;
 constexpr std::int64_t kBatchRows = 1024;
-constexpr int kSweeps = 8;  // over a row, after the first rounding
-constexpr int kRounds = 3;  // over a block, in a sweep
+constexpr int kSweeps = 6;  // over a row, after the first rounding
+constexpr int kRounds = 1;  // over a block, in a sweep
 
 /// What the values of a type can be: x = d code q − dmin low, with one code and low a sub-block.
 struct Lattice {
