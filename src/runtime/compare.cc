@@ -110,6 +110,7 @@ std::vector<Agreement> compare_models(const std::shared_ptr<Engine>& original,
     if (progress && !progress(done, total)) fail(Code::kCancelled, "stopped while comparing");
   }
   std::vector<Agreement> results;
+  results.reserve(comparisons.size());
   for (const Comparison& c : comparisons) results.push_back(c.result());
   return results;
 }

@@ -50,6 +50,7 @@ ProtectedTypes protected_types(DType type) {
 
 std::vector<DType> quantized_types() {
   std::vector<DType> types;
+  types.reserve(kProtected.size());
   for (const ProtectedTypes& p : kProtected) types.push_back(p.type);
   return types;
 }
@@ -125,7 +126,8 @@ void Quantization::list_tensors() {
 }
 
 void Quantization::expect_patterns_fit() const {
-  for (const auto& [pattern, type] : policy_.tensors) {
+  for (const auto& rule : policy_.tensors) {
+    const std::string& pattern = rule.first;
     const bool fits = std::any_of(tensors_.begin(), tensors_.end(), [&](const QuantizedTensor& t) {
       return t.param.stored == Stored::kMatrix && fits_pattern(pattern, t.name);
     });

@@ -28,7 +28,7 @@ STORIES = SHARED / "data/train/tinystories_fragments.jsonl.xz"
 SKIPPED = 77
 
 EVALUATED = 10_240  # tokens; twice as many where every second one is a NUL
-CALIBRATED, CALIBRATED_QUICKLY = 16_384, 8_192
+CALIBRATED, CALIBRATED_QUICKLY = 16_384, 4_096
 TYPES_QUICKLY = 2
 MOST_KL_Q8, LEAST_TOP1_Q8 = 1e-3, 0.99
 MOST_LEFT_4_BITS = 0.5  # of the divergence of rounding to nearest
