@@ -2,6 +2,7 @@
 /// sums of what they say they multiply. (Against the reference, within derived bounds: op_table_test.)
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -50,19 +51,24 @@ TEST_P(BlockWeights, AreDecodedAsTheCodecDoes) {
   }
 }
 
-/// Activations as kernels round them: 32 neighbours share a scale.
+/// Activations as kernels round them: 32 neighbours share a scale, and in narrow rows a second term has
+/// what the first leaves.
 std::vector<double> rounded(const Tensor& x, std::int64_t t) {
   const std::int64_t in = x.dim(1);
   std::vector<double> row(static_cast<std::size_t>(in));
   for (std::int64_t g = 0; g < in; g += 32) {
-    float most = 0;
-    for (std::int64_t i = g; i < g + 32; ++i)
-      most = std::max(most, std::abs(static_cast<float>(ref::load(x, t * in + i))));
-    for (std::int64_t i = g; i < g + 32; ++i) {
-      const auto v = static_cast<float>(ref::load(x, t * in + i));
-      const float q = most == 0 ? 0 : std::nearbyint(v * (127.0F / most));
-      row[static_cast<std::size_t>(i)] =
-          static_cast<double>(q) * static_cast<double>(most / 127.0F);
+    std::array<float, 32> left{};
+    for (std::size_t i = 0; i < 32; ++i)
+      left[i] = static_cast<float>(ref::load(x, t * in + g + static_cast<std::int64_t>(i)));
+    for (int term = 0; term < (in <= 256 ? 2 : 1); ++term) {
+      float most = 0;
+      for (const float v : left) most = std::max(most, std::abs(v));
+      for (std::size_t i = 0; i < 32; ++i) {
+        const float q = most == 0 ? 0 : std::nearbyint(left[i] * (127.0F / most));
+        const double value = static_cast<double>(q) * static_cast<double>(most / 127.0F);
+        row[static_cast<std::size_t>(g) + i] += value;
+        left[i] = static_cast<float>(static_cast<double>(left[i]) - value);
+      }
     }
   }
   return row;
@@ -109,9 +115,11 @@ TEST_P(BlockWeights, AreMultipliedExactlyWithRoundedActivations) {
                 y += term;
                 terms += std::abs(term);
               }
-              // Offsets make each of two sums larger than their difference; scales span 32 columns.
-              const double bound = 8 * 0x1p-24 * (static_cast<double>(in) / 16 + 8) *
-                                   std::max(terms, static_cast<double>(in) / 8);
+              // Offsets make each of two sums larger than their difference; scales span 32 columns. Without
+              // fused multiply-adds a second term may fall one step of 127 · 254 aside.
+              const double step = in <= 256 ? 1.0 / (127 * 254) : 0;
+              const double bound = step + 8 * 0x1p-24 * (static_cast<double>(in) / 16 + 8) *
+                                              std::max(terms, static_cast<double>(in) / 8);
               ASSERT_NEAR(got[static_cast<std::size_t>(t * out + o)], y, bound)
                   << "row " << t << ", output " << o;
             }
@@ -163,7 +171,7 @@ TEST_P(BlockWeights, TinyAndHugeActivations) {
         const auto t = static_cast<std::int64_t>(i) / 5, o = static_cast<std::int64_t>(i) % 5;
         for (std::int64_t j = 0; j < 256; ++j)
           y += ref::load(w, o * 256 + j) * ref::load(args.part[0].x, t * 256 + j);
-        ASSERT_NEAR(got[i], y, 256 * (size / 250 + 1.1e-36)) << name_of(dtype) << " " << size;
+        ASSERT_NEAR(got[i], y, 256 * (size / 60000 + 1.1e-36)) << name_of(dtype) << " " << size;
       }
     }
   }

@@ -402,9 +402,9 @@ Doubles error_of_rounding(const Projection& q, DType weights, const Arithmetic& 
           sum_x += at(x, t * in + j);
           sum_w += at(w, o * in + j);
         }
-        // Half a step of 127. Types with offsets take the difference of two sums, each at most some
+        // Half a step of 127, twice over in narrow rows. Types with offsets take the difference of two sums, each at most some
         // times the largest weight.
-        sum += sum_w * (most_x / 254 * 1.0001 + kSmallest) +
+        sum += sum_w * (most_x / (in <= 256 ? 254 * 254 : 254) * 1.0001 + kSmallest) +
                4 * most_w * sum_x * kU * (static_cast<double>(in) / 16 + 8);
       }
       error[static_cast<std::size_t>(t * out + o)] = q.scale * sum;

@@ -32,9 +32,16 @@ struct ActivationGroup {
 };
 inline constexpr std::int64_t kActivationBytes = sizeof(ActivationGroup<1>);  ///< of 32, in one row
 
-/// 32 activations. What is not finite makes the scale NaN, and so the results of its row.
+/// Up to this many columns, activations are two such terms: their eight bits, and eight bits of what
+/// these leave. Such matrices are low-rank halves and tiny models: next to nothing of the time, and
+/// sensitive.
+inline constexpr std::int64_t kNarrow = 256;
+inline std::int64_t terms_of(std::int64_t in) { return in <= kNarrow ? 2 : 1; }
+
+/// 32 activations; `rest` receives what is left of them. What is not finite makes the scale NaN, and so
+/// the results of its row.
 template <int X>
-inline void quantize_group(const float* x, ActivationGroup<X>& to, int row) {
+inline void quantize_group(const float* x, ActivationGroup<X>& to, int row, float* rest) {
   constexpr int kVecs = 32 / Vec::size;
   const Vec zero = Vec::zero(), most = Vec::broadcast(127.0f), least = Vec::broadcast(-127.0f);
   Vec v[kVecs], largest = zero, odd = zero;
@@ -47,6 +54,7 @@ inline void quantize_group(const float* x, ActivationGroup<X>& to, int row) {
   // Scales below would have no reciprocal; such activations are zero beside any others.
   constexpr float kSmallest = 1e-36f;
   const float m = max_element(largest);
+  const float scale = (m < kSmallest ? 0.0f : m / 127.0f) + sum(odd);
   const Vec inverse = Vec::broadcast(m < kSmallest ? 0.0f : 127.0f / m);
   Vec sums[2] = {zero, zero};
 #pragma GCC unroll 8
@@ -54,8 +62,9 @@ inline void quantize_group(const float* x, ActivationGroup<X>& to, int row) {
     const Vec q = max(min(round(v[i] * inverse), most), least);
     q.store_i8(to.q[row] + i * Vec::size);
     sums[i * 2 / kVecs] = sums[i * 2 / kVecs] - q;
+    if (rest != nullptr) fma(q, Vec::broadcast(-scale), v[i]).store(rest + i * Vec::size);
   }
-  to.scale[row] = (m < kSmallest ? 0.0f : m / 127.0f) + sum(odd);
+  to.scale[row] = scale;
   for (int half = 0; half < 2; ++half)
     to.sums[half][row] = static_cast<std::int32_t>(sum(sums[half]));
 }
@@ -77,8 +86,16 @@ inline void quantize_activations(const cpu::Activations& a, std::int64_t begin, 
     std::byte* tile = a.to + first * (a.in / 32) * kActivationBytes;
     with_width<cpu::kMostTileRows>(cols, [&]<int X>() {
       auto* groups = reinterpret_cast<ActivationGroup<X>*>(tile);
-      for (std::int64_t g = 0; g < a.in / 32; ++g)
-        quantize_group<X>(a.x + t * a.x_stride + 32 * g, groups[g], static_cast<int>(t - first));
+      auto* second =
+          reinterpret_cast<ActivationGroup<X>*>(tile + a.T * (a.in / 32) * kActivationBytes);
+      const int row = static_cast<int>(t - first);
+      const bool is_narrow = terms_of(a.in) == 2;
+      for (std::int64_t g = 0; g < a.in / 32; ++g) {
+        float rest[32];
+        quantize_group<X>(a.x + t * a.x_stride + 32 * g, groups[g], row,
+                          is_narrow ? rest : nullptr);
+        if (is_narrow) quantize_group<X>(rest, second[g], row, nullptr);
+      }
     });
   }
 }
@@ -176,9 +193,17 @@ inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::in
 template <class Block, int N, int X>
 inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t end, std::int64_t t) {
   using P = Panel<Block>;
+  const std::byte* panel = p.w + row / P::kRows * P::bytes(p.in);
+  const std::int64_t blocks = p.in / P::Q::kElements, bytes = p.in / 32 * kActivationBytes;
   Vec sums[N][X];
-  panel_tile<Block, N, X>(p.w + row / P::kRows * P::bytes(p.in), p.in / P::Q::kElements,
-                          p.activations + t * (p.in / 32) * kActivationBytes, sums);
+  panel_tile<Block, N, X>(panel, blocks, p.activations + t * bytes, sums);
+  if (terms_of(p.in) == 2) {
+    Vec second[N][X];
+    panel_tile<Block, N, X>(panel, blocks, p.activations + (p.T + t) * bytes, second);
+    for (int n = 0; n < N; ++n) {
+      for (int i = 0; i < X; ++i) sums[n][i] = sums[n][i] + second[n][i];
+    }
+  }
   for (int n = 0; n < N; ++n, row += P::kRows) {
     const int left = end - row < P::kRows ? static_cast<int>(end - row) : 0;
     for (int i = 0; i < X; ++i) put(p.y + (t + i) * p.y_stride + row, left, sums[n][i]);

@@ -192,7 +192,7 @@ inline std::int64_t activation_bytes(cpu::Form form, std::int64_t in) {
 #ifdef PRWKV_HAS_BF16
   if (form == cpu::Form::kBF16) return WeightBF16::padded(in) * WeightBF16::bytes;
 #endif
-  return form == cpu::Form::kBytes ? in / 32 * kActivationBytes : 0;
+  return form == cpu::Form::kBytes ? terms_of(in) * (in / 32) * kActivationBytes : 0;
 }
 inline void convert_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
 #ifdef PRWKV_HAS_BF16
