@@ -37,10 +37,10 @@ struct ExportOptions {
   /// rwkv.cpp's files have embedding and head in no block type.
   std::optional<DType> dtype;
   /// The same for each parameter by itself; above `dtype` where it gives a type.
-  std::function<std::optional<DType>(const Param&)> dtype_of;
+  std::function<std::optional<DType>(const Param&)> dtype_of{};
   /// Values that take the place of the file's, by BlinkDL name and in BlinkDL's layout; the bytes must
   /// outlive the plan.
-  std::map<std::string, Source, std::less<>> replaced;
+  std::map<std::string, Source, std::less<>> replaced{};
   /// The file is the model.safetensors of a Hugging Face folder; hf_files() makes its other files.
   bool in_hf_folder = false;
 };
