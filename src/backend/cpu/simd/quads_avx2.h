@@ -14,24 +14,25 @@ struct Quads {
   static Quads load(const std::byte* p) {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
   }
-  // Shifts are those of 16-bit lanes: what crosses from one byte into the other is masked out.
-  template <int from, int mask>
-  friend Quads field(Quads a) {
-    return moved<-from, mask>(a);
-  }
-  template <int up, int mask>
-  friend Quads moved(Quads a) {
-    const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
-    if constexpr (up > 0) return {_mm256_and_si256(_mm256_slli_epi16(a.v, up), m)};
-    if constexpr (up < 0) return {_mm256_and_si256(_mm256_srli_epi16(a.v, -up), m)};
-    return {_mm256_and_si256(a.v, m)};
-  }
   friend Quads operator|(Quads a, Quads b) { return {_mm256_or_si256(a.v, b.v)}; }
   friend Quads lookup(const std::int8_t* table, Quads a) {
     const __m128i row = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
     return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(row), a.v)};
   }
 };
+
+// Shifts are those of 16-bit lanes: what crosses from one byte into the other is masked out.
+template <int up, int mask>
+inline Quads moved(Quads a) {
+  const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+  if constexpr (up > 0) return {_mm256_and_si256(_mm256_slli_epi16(a.v, up), m)};
+  if constexpr (up < 0) return {_mm256_and_si256(_mm256_srli_epi16(a.v, -up), m)};
+  return {_mm256_and_si256(a.v, m)};
+}
+template <int from, int mask>
+inline Quads field(Quads a) {
+  return moved<-from, mask>(a);
+}
 
 /// Four neighbouring activations, for all rows.
 struct Four {

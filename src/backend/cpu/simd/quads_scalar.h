@@ -20,19 +20,6 @@ struct Quads {
     std::memcpy(r.v, p, sizeof r.v);
     return r;
   }
-  /// (a >> from) & mask, for masks that fit in the 8 − from bits that are left.
-  template <int from, int mask>
-  friend Quads field(Quads a) {
-    for (std::uint8_t& e : a.v) e = static_cast<std::uint8_t>(e >> from & mask);
-    return a;
-  }
-  /// (a << up) & mask, or (a >> −up) & mask.
-  template <int up, int mask>
-  friend Quads moved(Quads a) {
-    for (std::uint8_t& e : a.v)
-      e = static_cast<std::uint8_t>((up >= 0 ? e << (up & 7) : e >> (-up & 7)) & mask);
-    return a;
-  }
   friend Quads operator|(Quads a, const Quads& b) {
     for (int i = 0; i < size; ++i) a.v[i] |= b.v[i];
     return a;
@@ -43,6 +30,20 @@ struct Quads {
     return a;
   }
 };
+
+/// (a >> from) & mask, for masks that fit in the 8 − from bits that are left.
+template <int from, int mask>
+inline Quads field(Quads a) {
+  for (std::uint8_t& e : a.v) e = static_cast<std::uint8_t>(e >> from & mask);
+  return a;
+}
+/// (a << up) & mask, or (a >> −up) & mask.
+template <int up, int mask>
+inline Quads moved(Quads a) {
+  for (std::uint8_t& e : a.v)
+    e = static_cast<std::uint8_t>((up >= 0 ? e << (up & 7) : e >> (-up & 7)) & mask);
+  return a;
+}
 
 /// Four neighbouring activations, for all rows.
 struct Four {
