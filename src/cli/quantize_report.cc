@@ -247,7 +247,7 @@ OrderedJson as_json(const QuantizeReport& report) {
 }
 
 std::string as_svg(const QuantizeReport& report) {
-  constexpr int kWidth = 760, kLeft = 130, kBarSpace = 480, kBar = 22, kTop = 56;
+  constexpr int kWidth = 760, kBarsAt = 130, kBarSpace = 480, kBar = 22, kTop = 56;
   const auto n = static_cast<int>(report.measured.size());
   const int panel_height = 34 + kBar * n + 14;
   const std::vector<Panel> panels = panels_of(report);
@@ -274,8 +274,8 @@ std::string as_svg(const QuantizeReport& report) {
           "<text x=\"{0}\" y=\"{1}\" text-anchor=\"end\" fill=\"#222222\">{2}</text>\n"
           "<rect x=\"{3}\" y=\"{4}\" width=\"{5:.1f}\" height=\"{6}\" fill=\"{7}\"/>\n"
           "<text x=\"{8:.1f}\" y=\"{1}\" fill=\"#222222\">{9}</text>\n",
-          kLeft - 8, at + 14, escaped(name), kLeft, at + 2, width, kBar - 6,
-          name == "calibrated" ? "#2a7f9e" : "#b8b8b8", kLeft + width + 6, panel.label(value));
+          kBarsAt - 8, at + 14, escaped(name), kBarsAt, at + 2, width, kBar - 6,
+          name == "calibrated" ? "#2a7f9e" : "#b8b8b8", kBarsAt + width + 6, panel.label(value));
       at += kBar;
     }
     y += panel_height;
