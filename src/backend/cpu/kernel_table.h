@@ -37,7 +37,7 @@ struct Packing {
 /// What activations become before they meet weights of a type.
 enum class Form {
   kFloat,  ///< what they are
-  kBytes,  ///< eight bits and a scale (ops/linear/integer_product.h)
+  kBytes,  ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
   kBF16,   ///< bf16, where the processor multiplies that
 };
 

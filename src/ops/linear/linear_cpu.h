@@ -13,7 +13,7 @@
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/math.h"
-#include "ops/linear/integer_product.h"
+#include "ops/linear/integer_product_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
 
