@@ -66,15 +66,15 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   std::size_t count = 0, bytes = 0;
   for (int p = 0; p < n; ++p) {
     const cpu::Product& part = parts[p];
-    const cpu::Form form = kernels_.form(part.dtype);
+    const cpu::Form form = kernels_.form(part.dtype, part.T);
     if (form == cpu::Form::kFloat || part.T == 0) continue;
     std::size_t i = 0;
-    while (i < count && (inputs[i].form != form || inputs[i].x != part.x ||
+    while (i < count && (inputs[i].form != form || inputs[i].x != part.x || inputs[i].T != part.T ||
                          inputs[i].in != part.in || inputs[i].x_stride != part.x_stride))
       ++i;
     input_of[static_cast<std::size_t>(p)] = i;
     if (i < count) continue;
-    const std::int64_t tiles = (part.T + kernels_.panel_tile_cols - 1) / kernels_.panel_tile_cols;
+    const std::int64_t most = kernels_.tile_cols(form), tiles = (part.T + most - 1) / most;
     inputs[count] = {.form = form,
                      .to = nullptr,
                      .x = part.x,
@@ -92,7 +92,7 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   for (std::size_t i = 0; i < count; ++i)
     inputs[i].to = static_cast<std::byte*>(activations_.data()) + at[i];
   for (int p = 0; p < n; ++p) {
-    if (kernels_.form(parts[p].dtype) == cpu::Form::kFloat || parts[p].T == 0) continue;
+    if (kernels_.form(parts[p].dtype, parts[p].T) == cpu::Form::kFloat || parts[p].T == 0) continue;
     const cpu::Activations& a = inputs[input_of[static_cast<std::size_t>(p)]];
     parts[p].activations = a.to;
     parts[p].width = a.width;

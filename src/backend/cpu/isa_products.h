@@ -16,6 +16,7 @@ inline cpu::KernelTable with_products(cpu::KernelTable table) {
   table.form = &form;
   table.activation_bytes = &activation_bytes;
   table.panel_bytes = &panel_bytes;
+  table.tile_cols = &tile_cols;
   return table;
 }
 

@@ -22,7 +22,7 @@ struct Product {
   DType dtype;
   Act act;
   float scale = 1;
-  const std::byte* activations = nullptr;  // x in the form of the type, if that is not kFloat
+  const std::byte* activations = nullptr;  // x in its form, if that is not kFloat
   std::int64_t width = 1;                  // rows of it that lie together
 };
 
@@ -36,9 +36,10 @@ struct Packing {
 
 /// What activations become before they meet weights of a type.
 enum class Form {
-  kFloat,  ///< what they are
-  kBytes,  ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
-  kBF16,   ///< bf16, where the processor multiplies that
+  kFloat,       ///< what they are: one row of f32
+  kFloatTiles,  ///< several of them, as tiles read them (ops/linear/linear_cpu.h)
+  kBF16Tiles,   ///< bf16, where the processor multiplies that
+  kBytes,       ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
 };
 
 /// Activations on their way into a form.
@@ -59,11 +60,11 @@ struct KernelTable {
   Kernel<Product> product;                  // output channels; of panels whole ones
   Kernel<Packing> pack;                     // rows; whole panels
   Kernel<Activations> convert_activations;  // rows
-  Form (*form)(DType weights);
+  Form (*form)(DType weights, std::int64_t T);
   std::int64_t (*activation_bytes)(Form form, std::int64_t in);  // of a row
   std::int64_t (*panel_bytes)(DType dtype, std::int64_t in);     // of one panel; 0: no such panels
   std::int64_t panel_rows;                                       // rows of weights in a panel
-  std::int64_t panel_tile_cols;              // most rows of activations that lie together
+  std::int64_t (*tile_cols)(Form form);      // most rows of activations that lie together
   Kernel<TokenShiftArgs> token_shift;        // rows; the carried row is the caller's business
   Kernel<TokenDeltaArgs> token_delta;        // rows; likewise
   Kernel<ShiftByArgs> shift_by;              // rows

@@ -27,8 +27,7 @@ struct AsFloats {
   using Operand = Vec;
   static Vec activations(const float* p, int n) { return get(p, n); }
   static Vec multiply_add(Vec w, Vec x, Vec sum) { return fma(w, x, sum); }
-  static const float* rows(const Product& p) { return p.x; }
-  static std::int64_t stride(const Product& p) { return p.x_stride; }
+  static void convert(Vec x, float* to) { x.store(to); }
 };
 struct WeightF32 : AsFloats<WeightF32> {
   static constexpr std::int64_t bytes = 4;
@@ -48,28 +47,8 @@ struct WeightBF16 {
   static Pairs load(const std::byte* p) { return Pairs::load(p); }
   static Pairs activations(const std::uint16_t* p, int) { return Pairs::load(p); }
   static Vec multiply_add(Pairs w, Pairs x, Vec sum) { return dot(w, x, sum); }
-  static const std::uint16_t* rows(const Product& p) {
-    return reinterpret_cast<const std::uint16_t*>(p.activations);
-  }
-  /// Rows end with zeros, so that no step is shorter than others.
-  static std::int64_t stride(const Product& p) { return padded(p.in); }
-  static std::int64_t padded(std::int64_t in) { return (in + kStep - 1) / kStep * kStep; }
+  static void convert(Vec x, std::uint16_t* to) { store_bf16(x, to); }
 };
-
-inline void convert_rows(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
-  const std::int64_t stride = WeightBF16::padded(a.in);
-  for (std::int64_t t = begin; t < end; ++t) {
-    const float* x = a.x + t * a.x_stride;
-    auto* to = reinterpret_cast<std::uint16_t*>(a.to) + t * stride;
-    for (std::int64_t i = 0; i < stride; i += Vec::size) {
-      const std::int64_t left = a.in - i;
-      const Vec v = left >= Vec::size ? Vec::load(x + i)
-                    : left > 0        ? Vec::load_first(x + i, static_cast<int>(left))
-                                      : Vec::zero();
-      store_bf16(v, to + i);
-    }
-  }
-}
 #else
 struct WeightBF16 : AsFloats<WeightBF16> {
   static constexpr std::int64_t bytes = 2;
@@ -77,25 +56,52 @@ struct WeightBF16 : AsFloats<WeightBF16> {
 };
 #endif
 
+/// Activations in tiles: `width` rows together, kStep elements of each in turn, zeros behind the last.
+/// A tile is then one stream. Rows where they lie would be 2ⁿ bytes apart, and so compete for the same
+/// few places of L1 with each other and with the weights.
+template <class W>
+constexpr std::int64_t padded(std::int64_t in) {
+  return (in + W::kStep - 1) / W::kStep * W::kStep;
+}
+template <class W>
+inline void fill_tiles(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
+  auto* tiles = reinterpret_cast<typename W::Activation*>(a.to);
+  for (std::int64_t t = begin; t < end; ++t) {
+    const std::int64_t first = t / a.width * a.width;
+    const std::int64_t width = a.T - first < a.width ? a.T - first : a.width;
+    const float* x = a.x + t * a.x_stride;
+    auto* to = tiles + first * padded<W>(a.in) + (t - first) * W::kStep;
+    for (std::int64_t i = 0; i < a.in; i += W::kStep, to += width * W::kStep) {
+      for (std::int64_t k = 0; k < W::kStep; k += Vec::size) {
+        const std::int64_t left = a.in - i - k;
+        W::convert(left >= Vec::size ? Vec::load(x + i + k)
+                   : left > 0        ? Vec::load_first(x + i + k, static_cast<int>(left))
+                                     : Vec::zero(),
+                   to + k);
+      }
+    }
+  }
+}
+
 /// The first n weights, zeros behind them; never reads past the n-th.
 template <class W>
 inline typename W::Operand load_weights(const std::byte* p, int n) {
   if (n == 0) return W::load(p);
-  alignas(64) std::byte padded[static_cast<std::size_t>(W::kStep) * W::bytes] = {};
-  std::memcpy(padded, p, static_cast<std::size_t>(n * W::bytes));
-  return W::load(padded);
+  alignas(64) std::byte buffer[static_cast<std::size_t>(W::kStep) * W::bytes] = {};
+  std::memcpy(buffer, p, static_cast<std::size_t>(n * W::bytes));
+  return W::load(buffer);
 }
 
-/// acc[r][t] += Σ w_r[i] x_t[i] over n terms, with the weight rows w_stride bytes apart.
+/// acc[r][t] += Σ w_r[i] x_t[i] over n columns of a tile, with the weight rows w_stride bytes apart.
 template <class W, int R, int X>
 inline __attribute__((always_inline)) void multiply_add(Vec (&acc)[R][X], const std::byte* w,
                                                         std::int64_t w_stride,
                                                         const typename W::Activation* x,
-                                                        std::int64_t x_stride, std::int64_t n) {
+                                                        std::int64_t n) {
   const auto step = [&](std::int64_t i, int left) __attribute__((always_inline)) {
     typename W::Operand xv[X];
 #pragma GCC unroll 8
-    for (int t = 0; t < X; ++t) xv[t] = W::activations(x + t * x_stride + i, left);
+    for (int t = 0; t < X; ++t) xv[t] = W::activations(x + i * X + t * W::kStep, left);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const auto wv = load_weights<W>(w + r * w_stride + i * W::bytes, left);
@@ -122,83 +128,79 @@ inline void tile(const Product& p, std::int64_t row, std::int64_t distance, std:
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) acc[r][t] = Vec::zero();
   }
+  using A = typename W::Activation;
+  const A* x = p.activations == nullptr ? reinterpret_cast<const A*>(p.x)
+                                        : reinterpret_cast<const A*>(p.activations);
   multiply_add<W>(acc, p.w + row * p.in * W::bytes, distance * p.in * W::bytes,
-                  W::rows(p) + t0 * W::stride(p), W::stride(p), p.in);
+                  x + t0 * padded<W>(p.in), p.in);
 #pragma GCC unroll 8
   for (int t = 0; t < X; ++t) {
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      p.y[(t0 + t) * p.y_stride + row + r * distance] = sum(acc[r][t]);
+    float y[R];
+    if constexpr (R == 4) {
+      sum4(acc[0][t], acc[1][t], acc[2][t], acc[3][t], y);
+    } else {
+      for (int r = 0; r < R; ++r) y[r] = sum(acc[r][t]);
     }
+    for (int r = 0; r < R; ++r) p.y[(t0 + t) * p.y_stride + row + r * distance] = y[r];
   }
 }
 
-/// A tile whose number of activation rows is known at run time only.
-template <class W, int R, int X = Vec::tile_cols>
-inline void tile_of(std::int64_t cols, const Product& p, std::int64_t row, std::int64_t distance,
-                    std::int64_t t0) {
-  if constexpr (X > 1) {
-    if (cols < X) return tile_of<W, R, X - 1>(cols, p, row, distance, t0);
-  }
-  tile<W, R, X>(p, row, distance, t0);
-}
-
-/// How activation rows are cut: into tiles of about equal width, and into blocks of tiles that stay in
-/// L2.
-struct Cut {
-  explicit Cut(const Product& p) {
-    constexpr std::int64_t kBlockBytes = 384 * 1024;
-    const std::int64_t tiles = (p.T + Vec::tile_cols - 1) / Vec::tile_cols;
-    width = (p.T + tiles - 1) / tiles;
-    const std::int64_t fitting = kBlockBytes / (p.in * 4) / width * width;
-    const std::int64_t most = kMostRows / width * width;
-    block = fitting < width ? width : fitting > most ? most : fitting;
-  }
-  [[nodiscard]] std::int64_t cols(std::int64_t left) const { return left < width ? left : width; }
-  static constexpr std::int64_t kMostRows = 48;  ///< of a block
-  std::int64_t width, block;
-};
-
-/// Output channels [begin, end), without the epilogue. The first tile of a block of activation rows
-/// brings R weight rows into L1 and the other tiles find them there. Widening 16-bit weights again in
-/// every tile is hidden behind its multiply-adds; widening them once into a panel measured slower.
+/// Output channels [begin, end), without the epilogue. A block of activation rows stays in L2; its
+/// first tile brings R weight rows into L1 and the other tiles find them there. Widening 16-bit weights
+/// again in every tile is hidden behind its multiply-adds; widening them once into a panel measured
+/// slower.
 template <class W>
 inline void rows_of(const Product& p, std::int64_t begin, std::int64_t end) {
   constexpr int R = Vec::tile_rows;
-  const Cut cut(p);
+  constexpr std::int64_t kBlockBytes = 384 * 1024, kMostTiles = 8;
+  const std::int64_t fitting = kBlockBytes / (p.in * 4 * p.width);
+  const std::int64_t step = (fitting < 1            ? 1
+                             : fitting > kMostTiles ? kMostTiles
+                                                    : fitting) *
+                            p.width;
   const std::int64_t distance = (end - begin) / R;
-  for (std::int64_t t0 = 0; t0 < p.T; t0 += cut.block) {
-    const std::int64_t t1 = p.T - t0 < cut.block ? p.T : t0 + cut.block;
-    for (std::int64_t row = begin; row < begin + distance; ++row) {
-      for (std::int64_t t = t0; t < t1; t += cut.width) {
-        tile_of<W, R>(cut.cols(t1 - t), p, row, distance, t);
+  for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
+    const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
+    const auto tiles = [&]<int rows>(std::int64_t row) {
+      for (std::int64_t t = t0; t < t1; t += p.width) {
+        with_width<Vec::tile_cols>(t1 - t < p.width ? t1 - t : p.width,
+                                   [&]<int X>() { tile<W, rows, X>(p, row, distance, t); });
       }
-    }
-    for (std::int64_t row = begin + R * distance; row < end; ++row) {
-      for (std::int64_t t = t0; t < t1; t += cut.width)
-        tile_of<W, 1>(cut.cols(t1 - t), p, row, 0, t);
-    }
+    };
+    for (std::int64_t row = begin; row < begin + distance; ++row) tiles.template operator()<R>(row);
+    for (std::int64_t row = begin + R * distance; row < end; ++row)
+      tiles.template operator()<1>(row);
   }
 }
 
-/// What activations become for weights of a type, and the bytes of a row of them.
-inline cpu::Form form([[maybe_unused]] DType weights) {
+/// What T rows of activations become for weights of a type, how many of them then lie together, and
+/// the bytes of one.
+inline cpu::Form form(DType weights, std::int64_t T) {
+  if (panel_bytes(weights, 256) > 0) return cpu::Form::kBytes;
 #ifdef PRWKV_HAS_BF16
-  if (weights == DType::kBF16) return cpu::Form::kBF16;
+  if (weights == DType::kBF16) return cpu::Form::kBF16Tiles;
 #endif
-  return panel_bytes(weights, 256) > 0 ? cpu::Form::kBytes : cpu::Form::kFloat;
+  return T == 1 ? cpu::Form::kFloat : cpu::Form::kFloatTiles;
+}
+inline std::int64_t tile_cols(cpu::Form form) {
+  return form == cpu::Form::kBytes ? Vec::panel_tile_cols : Vec::tile_cols;
 }
 inline std::int64_t activation_bytes(cpu::Form form, std::int64_t in) {
-#ifdef PRWKV_HAS_BF16
-  if (form == cpu::Form::kBF16) return WeightBF16::padded(in) * WeightBF16::bytes;
-#endif
-  return form == cpu::Form::kBytes ? terms_of(in) * (in / 32) * kActivationBytes : 0;
+  switch (form) {
+    case cpu::Form::kFloat: break;
+    case cpu::Form::kFloatTiles: return padded<WeightF32>(in) * 4;
+    case cpu::Form::kBF16Tiles: return padded<WeightBF16>(in) * 2;
+    case cpu::Form::kBytes: return terms_of(in) * (in / 32) * kActivationBytes;
+  }
+  return 0;
 }
 inline void convert_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
-#ifdef PRWKV_HAS_BF16
-  if (a.form == cpu::Form::kBF16) return convert_rows(a, begin, end);
-#endif
-  quantize_activations(a, begin, end);
+  switch (a.form) {
+    case cpu::Form::kFloat: break;
+    case cpu::Form::kFloatTiles: return fill_tiles<WeightF32>(a, begin, end);
+    case cpu::Form::kBF16Tiles: return fill_tiles<WeightBF16>(a, begin, end);
+    case cpu::Form::kBytes: return quantize_activations(a, begin, end);
+  }
 }
 
 /// Output channels [begin, end) of all rows.

@@ -125,6 +125,10 @@ struct Vec {
   friend float sum(const Vec& a) {
     return ((a.v[0] + a.v[4]) + (a.v[2] + a.v[6])) + ((a.v[1] + a.v[5]) + (a.v[3] + a.v[7]));
   }
+  /// The same sums of four at once.
+  friend void sum4(const Vec& a, const Vec& b, const Vec& c, const Vec& d, float* to) {
+    to[0] = sum(a), to[1] = sum(b), to[2] = sum(c), to[3] = sum(d);
+  }
   friend float max_element(const Vec& a) {
     float m = a.v[0];
     for (float e : a.v) m = e > m ? e : m;
