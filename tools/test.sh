@@ -44,5 +44,9 @@ cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target fuzzers
 ctest --preset fuzz -j "$jobs" -R '^fuzz\.'
 
+step "64-bit Arm: cross compiled, the kernels under qemu-user"
+tools/install_packages.sh aarch64
+tools/test_aarch64.sh
+
 step "all tests, release"
 ctest --preset release -j "$jobs"

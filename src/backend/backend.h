@@ -139,7 +139,7 @@ struct BackendOptions {
   std::string name = "cpu";   ///< "cpu" or "ref"
   DType dtype = DType::kF32;  ///< "ref" only: f32 or f64 arithmetic
   int threads = 0;            ///< "cpu" only: 0 = one per usable core
-  /// "cpu" only: "", "scalar", "avx2", "avx512"; "" = $PRWKV_CPU_ISA, then the best
+  /// "cpu" only: "scalar", "avx2", …; "" = $PRWKV_CPU_ISA, then the best
   std::string isa{};
 };
 

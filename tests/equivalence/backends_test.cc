@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "backend/arena.h"
 #include "backend/cpu/cpu_backend.h"
 #include "support/fake_backend.h"
@@ -51,6 +53,43 @@ TEST(CpuBackend, RefusesToTrainByName) {
   }
   PRWKV_BACKWARD_OPS(X)
 #undef X
+}
+
+/// The CPU backend with an instruction set, or with the one it takes by itself; none where this
+/// processor lacks it.
+std::unique_ptr<Backend> cpu_with(std::string_view isa) {
+  try {
+    return make_backend({.name = "cpu", .threads = 1, .isa = std::string(isa)});
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::kUnsupported);
+    EXPECT_THAT(e.what(), HasSubstr(fmt::format("this processor has no {}", isa)));
+    return nullptr;
+  }
+}
+
+// Where the processor is known, as under an emulator, $PRWKV_EXPECTED_ISA says what it must be.
+TEST(CpuBackend, TakesTheBestInstructionSetOfThisProcessor) {
+  if (std::getenv("PRWKV_CPU_ISA") != nullptr) GTEST_SKIP() << "PRWKV_CPU_ISA forces one";
+  const auto isa_of = [](const Backend& b) { return dynamic_cast<const CpuBackend&>(b).isa(); };
+  std::vector<std::string_view> here;
+  for (const std::string_view isa : cpu_instruction_sets()) {
+    if (const auto backend = cpu_with(isa)) here.push_back(isa_of(*backend));
+  }
+  ASSERT_FALSE(here.empty());
+  EXPECT_EQ(isa_of(*cpu_with("")), here.front());
+  if (const char* expected = std::getenv("PRWKV_EXPECTED_ISA"); expected != nullptr) {
+    EXPECT_EQ(here.front(), expected);
+  }
+}
+
+TEST(CpuBackend, NamesItsInstructionSetsWhereAnotherIsAskedFor) {
+  try {
+    (void)make_backend({.name = "cpu", .isa = "mmx"});
+    ADD_FAILURE() << "mmx was found";
+  } catch (const Error& e) {
+    for (const std::string_view isa : cpu_instruction_sets())
+      EXPECT_THAT(e.what(), HasSubstr(std::string(isa)));
+  }
 }
 
 TEST(Backends, AreMadeByNameAndRefusedByName) {

@@ -150,10 +150,8 @@ std::vector<Param> params() {
   for (const std::string& generation : generation_names()) {
     for (const char* type : {"f32", "f16", "bf16", "q8_0"}) {
       for (const std::string& backend : cpu_backends()) {
-        const bool adds_blocks = backend == "cpu_avx512_vnni";
-        const bool adds_bf16 = backend == "cpu_avx512_bf16";
-        if (adds_blocks && type != std::string("q8_0")) continue;
-        if (adds_bf16 && type != std::string("bf16")) continue;
+        const std::string own = backend == "cpu_avx512_bf16" ? "bf16" : "q8_0";
+        if (is_of_products(backend) && type != own) continue;
         all.emplace_back(generation, type, backend);
       }
     }

@@ -118,8 +118,8 @@ std::vector<Param> pairs(const std::vector<std::string>& ops,
   std::vector<Param> all;
   for (const std::string& op : ops) {
     for (const std::string& backend : backends) {
-      const bool is_of_products = backend.starts_with("cpu_avx512_");
-      if (!is_of_products || op == "linear" || op == "data_shift") all.emplace_back(op, backend);
+      if (!is_of_products(backend) || op == "linear" || op == "data_shift")
+        all.emplace_back(op, backend);
     }
   }
   return all;

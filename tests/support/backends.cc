@@ -2,17 +2,28 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
+#include "backend/cpu/cpu_backend.h"
 #include "backend/ref/array.h"
 #include "support/fake_backend.h"
 
 namespace prwkv::test {
 
 const std::vector<std::string>& cpu_backends() {
-  static const std::vector<std::string> names = {"cpu_scalar", "cpu_avx2", "cpu_avx512",
-                                                 "cpu_avx512_vnni", "cpu_avx512_bf16"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const std::string_view isa : cpu_instruction_sets())
+      all.push_back(fmt::format("cpu_{}", isa));
+    std::reverse(all.begin(), all.end());
+    return all;
+  }();
   return names;
+}
+
+bool is_of_products(const std::string& cpu_backend) {
+  return std::count(cpu_backend.begin(), cpu_backend.end(), '_') > 1;
 }
 
 const std::vector<std::string>& f32_backends() {
@@ -33,8 +44,7 @@ MadeBackend make_backend_under_test(const std::string& name, int threads) {
   try {
     return {make_backend({.name = "cpu", .threads = threads, .isa = isa}), {}};
   } catch (const Error& e) {
-    // Another processor family has other instruction sets; a broken scalar backend is no reason to
-    // skip.
+    // Another processor has other instruction sets; a broken scalar backend is no reason to skip.
     if (isa == "scalar") throw;
     return {nullptr, e.what()};
   }

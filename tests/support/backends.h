@@ -9,10 +9,13 @@
 
 namespace prwkv::test {
 
-/// "cpu_scalar", "cpu_avx2", "cpu_avx512" and its kin, "fake", "ref_f32": f32 activations.
+/// "cpu_scalar" and the other instruction sets of this architecture, "cpu_avx2" or "cpu_neon" and so on,
+/// "fake", "ref_f32": f32 activations.
 const std::vector<std::string>& f32_backends();
-/// Those of them that are the CPU backend.
+/// Those of them that are the CPU backend, the plainest first.
 const std::vector<std::string>& cpu_backends();
+/// Whether an instruction set brings nothing to another one but products: "cpu_avx512_vnni".
+bool is_of_products(const std::string& cpu_backend);
 
 /// Also "ref_f64" and "fake_f64". The backend is absent where this machine cannot run it, and
 /// `reason` says why.

@@ -2,7 +2,11 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>  // and the HWCAP_… of this architecture
 #endif
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -21,6 +25,12 @@ constexpr std::int64_t kPiecesPerThread = 16;
 constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
 static_assert(kPieceRowsMany % cpu::kMostPanelRows == 0);
 
+struct InstructionSet {
+  std::string_view name;
+  bool runs_here;
+  const cpu::KernelTable& (*kernels)();
+};
+
 #if defined(__x86_64__)
 /// Not every compiler's __builtin_cpu_supports knows this one.
 bool has_f16c() {
@@ -28,6 +38,34 @@ bool has_f16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 #endif
+
+/// All that are compiled in, best first.
+std::vector<InstructionSet> instruction_sets() {
+#if defined(__x86_64__)
+  const bool has_avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") &&
+                          __builtin_cpu_supports("avx512vl") && has_f16c() &&
+                          __builtin_cpu_supports("fma");
+  const bool has_avx512_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
+  const bool has_avx512_bf16 = has_avx512_vnni && __builtin_cpu_supports("avx512bf16");
+  return {{"avx512_bf16", has_avx512_bf16, &cpu::avx512_bf16_kernels},
+          {"avx512_vnni", has_avx512_vnni, &cpu::avx512_vnni_kernels},
+          {"avx512", has_avx512, &cpu::avx512_kernels},
+          {"avx2", has_avx2, &cpu::avx2_kernels},
+          {"scalar", true, &cpu::scalar_kernels}};
+#elif defined(__aarch64__)
+  const bool has_dotprod = (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  const bool has_i8mm = has_dotprod && (::getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+  return {{"neon_i8mm", has_i8mm, &cpu::neon_i8mm_kernels},
+          {"neon_dotprod", has_dotprod, &cpu::neon_dotprod_kernels},
+          {"neon", true, &cpu::neon_kernels},
+          {"scalar", true, &cpu::scalar_kernels}};
+#else
+  return {{"scalar", true, &cpu::scalar_kernels}};
+#endif
+}
 
 /// Items a piece must have so that it is worth a thread, when each costs `work` elementary
 /// operations.
@@ -248,45 +286,28 @@ void CpuBackend::cross_entropy(const CrossEntropyArgs& a) {
 }
 
 std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
-  struct Row {
-    std::string_view name;
-    bool runs_here;
-    const cpu::KernelTable& (*kernels)();
-  };
-#if defined(__x86_64__)
-  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512dq") &&
-                          __builtin_cpu_supports("avx512vl") && has_f16c() &&
-                          __builtin_cpu_supports("fma");
-  const bool has_avx512_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
-#endif
-  // Best first.
-  const Row rows[] = {
-#if defined(__x86_64__)
-    {"avx512_bf16", has_avx512_vnni && __builtin_cpu_supports("avx512bf16"),
-     &cpu::avx512_bf16_kernels},
-    {"avx512_vnni", has_avx512_vnni, &cpu::avx512_vnni_kernels},
-    {"avx512", has_avx512, &cpu::avx512_kernels},
-    {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c(),
-     &cpu::avx2_kernels},
-#endif
-    {"scalar", true, &cpu::scalar_kernels},
-  };
+  const std::vector<InstructionSet> sets = instruction_sets();
   std::string wanted = options.isa;
   if (const char* forced = std::getenv("PRWKV_CPU_ISA"); wanted.empty() && forced != nullptr)
     wanted = forced;
-  for (const Row& row : rows) {
-    if (wanted.empty() ? !row.runs_here : wanted != row.name) continue;
-    if (!row.runs_here) {
-      throw Error(Code::kUnsupported, fmt::format("this processor has no {}", row.name),
+  for (const InstructionSet& set : sets) {
+    if (wanted.empty() ? !set.runs_here : wanted != set.name) continue;
+    if (!set.runs_here) {
+      throw Error(Code::kUnsupported, fmt::format("this processor has no {}", set.name),
                   {.hint = "unset PRWKV_CPU_ISA to use the best instruction set there is"});
     }
-    return std::make_unique<CpuBackend>(row.kernels(), options.threads);
+    return std::make_unique<CpuBackend>(set.kernels(), options.threads);
   }
   throw Error(Code::kInvalidArgument,
               fmt::format("{}there is no instruction set '{}' here",
                           options.isa.empty() ? "PRWKV_CPU_ISA: " : "", wanted),
-              {.expected = "scalar, avx2, avx512, avx512_vnni or avx512_bf16"});
+              {.expected = fmt::format("one of {}", fmt::join(cpu_instruction_sets(), ", "))});
+}
+
+std::vector<std::string_view> cpu_instruction_sets() {
+  std::vector<std::string_view> names;
+  for (const InstructionSet& set : instruction_sets()) names.push_back(set.name);
+  return names;
 }
 
 }  // namespace prwkv

@@ -1,6 +1,9 @@
 /// Threads and SIMD: f32 activations, weights in f32, f16 or bf16 computed on where they lie.
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/machine_limits.h"
 #include "backend/ref/ref_backend.h"
@@ -18,7 +21,7 @@ class CpuBackend : public RefBackend {
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] int threads() const { return pool_.size(); }
-  /// "scalar", "avx2" or "avx512"
+  /// One of cpu_instruction_sets().
   [[nodiscard]] std::string_view isa() const { return kernels_.isa; }
 
   /// One slice of every probe, some hundred milliseconds (machine_limits.cc).
@@ -48,6 +51,9 @@ class CpuBackend : public RefBackend {
   ThreadPool pool_;
   Buffer activations_;  // in the forms that the products of one call want
 };
+
+/// The names of those that are compiled in, best first, whether this processor has them or not.
+std::vector<std::string_view> cpu_instruction_sets();
 
 std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options);
 

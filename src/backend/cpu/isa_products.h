@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cpu/kernel_table.h"
+#include "backend/cpu/simd/limits.h"
 #include "backend/cpu/simd/math.h"
 #include "ops/linear/linear_cpu.h"
 
@@ -17,6 +18,7 @@ inline cpu::KernelTable with_products(cpu::KernelTable table) {
   table.activation_bytes = &activation_bytes;
   table.panel_bytes = &panel_bytes;
   table.tile_cols = &tile_cols;
+  table.limits = &limit_probes;
   return table;
 }
 

@@ -99,5 +99,8 @@ const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
 const KernelTable& avx512_vnni_kernels();  // and with integer products in one instruction
 const KernelTable& avx512_bf16_kernels();  // and with products of bf16
+const KernelTable& neon_kernels();
+const KernelTable& neon_dotprod_kernels();  // and with integer products in one instruction
+const KernelTable& neon_i8mm_kernels();     // and with those of two rows by two
 
 }  // namespace prwkv::cpu

@@ -123,6 +123,41 @@ inline __attribute__((always_inline)) void add_quads(const std::byte* group, std
   }
 }
 
+#ifdef PRWKV_HAS_I8MM
+/// The same in steps of two quads and two activation rows; the last of an odd number of rows is its own
+/// partner.
+template <class Block, int X, int first, int last>
+inline __attribute__((always_inline)) void add_octets(const std::byte* group,
+                                                      const ActivationGroup<X>& x,
+                                                      SumsOfTwo (&d)[(X + 1) / 2]) {
+  if constexpr (first < last) {
+    using P = Panel<Block>;
+    const Octets w(P::template quad<first>(group), P::template quad<first + 1>(group));
+#pragma GCC unroll 4
+    for (int t = 0; t < X; t += 2) {
+      const int partner = t + 1 < X ? t + 1 : t;
+      d[t / 2] = dot(d[t / 2], w, Eights(x.q[t] + 4 * first, x.q[partner] + 4 * first));
+    }
+    add_octets<Block, X, first + 2, last>(group, x, d);
+  }
+}
+template <class Block, int N, int X, int first, int last>
+inline __attribute__((always_inline)) void add_octets(const std::byte* group, std::int64_t stride,
+                                                      const ActivationGroup<X>& x,
+                                                      Sums (&d)[N][X]) {
+#pragma GCC unroll 2
+  for (int n = 0; n < N; ++n) {
+    SumsOfTwo pairs[(X + 1) / 2];
+#pragma GCC unroll 4
+    for (SumsOfTwo& pair : pairs) pair = SumsOfTwo::zero();
+    add_octets<Block, X, first, last>(group + n * stride, x, pairs);
+#pragma GCC unroll 8
+    for (int t = 0; t < X; ++t)
+      d[n][t] = d[n][t] + (t % 2 == 0 ? pairs[t / 2].first() : pairs[t / 2].second());
+  }
+}
+#endif
+
 /// Adds what the weights of one scale give: all of a group, or half of it.
 template <class Block, int half, int halves, int N, int X>
 inline __attribute__((always_inline)) void add_share(const std::byte* block, std::int64_t stride,
@@ -139,8 +174,14 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
     for (int n = 0; n < N; ++n)
       d[n][t] = P::kZero == 0 ? Sums::broadcast<0>(0) : Sums::broadcast<kZeroBits>(minus_sum[t]);
   }
-  add_quads<Block, N, X, 8 / halves * half, 8 / halves*(half + 1)>(
-      block + P::kHeader + g * P::kGroupBytes, stride, x, d);
+  constexpr int kFirst = 8 / halves * half, kLast = kFirst + 8 / halves;
+  const std::byte* group = block + P::kHeader + g * P::kGroupBytes;
+#ifdef PRWKV_HAS_I8MM
+  if constexpr (X > 1)
+    add_octets<Block, N, X, kFirst, kLast>(group, stride, x, d);
+  else
+#endif
+    add_quads<Block, N, X, kFirst, kLast>(group, stride, x, d);
   const int share = g * halves + half;
 #pragma GCC unroll 2
   for (int n = 0; n < N; ++n) {

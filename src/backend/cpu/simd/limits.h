@@ -1,8 +1,9 @@
 /// What this instruction set can do at most, measured by `prwkv bench` next to the engine's own
 /// speed.
 ///
-/// The products of bytes and of bf16 need more than the instruction set of the file: those functions
-/// carry a target of their own, and the table below is filled only with what this processor has.
+/// On x86-64 the products of bytes and of bf16 need more than the instruction set of the file: those
+/// functions carry a target of their own, and the table below is filled only with what this processor
+/// has.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,8 @@
 #include "backend/cpu/simd/math.h"
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(PRWKV_HAS_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace prwkv::PRWKV_ISA {
@@ -155,6 +158,54 @@ inline double vpmaddubsw_ops(std::int64_t steps) {
 
 inline cpu::LimitProbes limit_probes() {
   return {.read = &read_memory, .fma = &fma_flops, .int8 = {"vpmaddubsw", &vpmaddubsw_ops}};
+}
+
+#elif defined(PRWKV_HAS_NEON)
+
+/// Steps of kChains products of 16 bytes, each of `kOps` operations, by `product(sum, x, y)`.
+template <int kOps, class Product>
+inline __attribute__((always_inline)) double byte_ops(std::int64_t steps, const Product& product) {
+  constexpr int kChains = 16;
+  const int8x16_t y = vdupq_n_s8(1);
+  int32x4_t acc[kChains];
+  for (int32x4_t& a : acc) a = vdupq_n_s32(0);
+  int8x16_t x = vdupq_n_s8(3);
+  for (std::int64_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kChains; ++i) {
+      __asm__ volatile("" : "+w"(x));  // another one, as far as the compiler knows
+      acc[i] = product(acc[i], x, y);
+    }
+  }
+  for (const int32x4_t& a : acc) use(a);
+  return static_cast<double>(steps) * kChains * kOps;
+}
+
+#if defined(PRWKV_HAS_I8MM)
+inline double smmla_ops(std::int64_t steps) {
+  return byte_ops<64>(steps,
+                      [](int32x4_t s, int8x16_t x, int8x16_t y) { return vmmlaq_s32(s, x, y); });
+}
+inline constexpr cpu::ProductProbe kBytesProbe = {"smmla", &smmla_ops};
+#elif defined(PRWKV_HAS_DOTPROD)
+inline double sdot_ops(std::int64_t steps) {
+  return byte_ops<32>(steps,
+                      [](int32x4_t s, int8x16_t x, int8x16_t y) { return vdotq_s32(s, x, y); });
+}
+inline constexpr cpu::ProductProbe kBytesProbe = {"sdot", &sdot_ops};
+#else
+/// Products to 16 bits, pairs of them, pairs of those to 32 bits.
+inline double smull_ops(std::int64_t steps) {
+  return byte_ops<32>(steps, [](int32x4_t s, int8x16_t x, int8x16_t y) {
+    const int16x8_t first = vmull_s8(vget_low_s8(x), vget_low_s8(y));
+    return vpadalq_s16(s, vpaddq_s16(first, vmull_high_s8(x, y)));
+  });
+}
+inline constexpr cpu::ProductProbe kBytesProbe = {"smull", &smull_ops};
+#endif
+
+inline cpu::LimitProbes limit_probes() {
+  return {.read = &read_memory, .fma = &fma_flops, .int8 = kBytesProbe};
 }
 
 #else
