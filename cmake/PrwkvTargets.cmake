@@ -54,7 +54,8 @@ function(prwkv_test name)
   endif()
   # GoogleTest's macros expand to what clang-tidy forbids.
   set_target_properties(${name} PROPERTIES CXX_CLANG_TIDY "")
-  target_compile_definitions(${name} PRIVATE PRWKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_compile_definitions(${name} PRIVATE PRWKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                             $<$<BOOL:${CMAKE_CROSSCOMPILING_EMULATOR}>:PRWKV_EMULATED>)
   # Case by case a failure is easier to find and cases run side by side; but under a sanitizer the start of a process costs
   # more than most cases do.
   if(PRWKV_SANITIZE)

@@ -25,8 +25,8 @@ Exit codes
   3  a file is missing or damaged    130  stopped by Ctrl-C or SIGTERM
 
 Environment
-  PRWKV_CPU_ISA  scalar, avx2, avx512, avx512_vnni or avx512_bf16: use this instruction set instead of
-                 the best one)";
+  PRWKV_CPU_ISA  use this instruction set instead of the best one: scalar; on x86-64 also avx2, avx512,
+                 avx512_vnni, avx512_bf16; on aarch64 also neon, neon_dotprod, neon_i8mm)";
 
 int report(const char* message, int code) {
   note(std::string("prwkv: ") + message);

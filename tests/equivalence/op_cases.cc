@@ -475,7 +475,7 @@ Cases linear_cases() {
     for (const std::int64_t in : {1, 7, 1024, 1025, 2049, 4096}) {
       // One row, each width of a tile, more rows than a tile has, more than a block of tiles has.
       for (const std::int64_t T : {1, 2, 5, 6, 7, 16, 63}) {
-        if (kDebugBuild && (in > 1025 || (in > 7 && T > 7))) continue;
+        if (kFewCases && (in > 1025 || (in > 7 && T > 7))) continue;
         add(fmt::format("{}_in_{}_rows_{}", type, in, T), T, {{in, in == 4096 ? 9 : 37, t}});
       }
     }
@@ -499,7 +499,7 @@ Cases linear_cases() {
     for (const std::int64_t blocks : {1, 3, 11}) {
       const std::int64_t in = blocks * info(t).block_size;
       for (const std::int64_t T : {1, 2, 5, 6, 7, 16, 63}) {
-        if (kDebugBuild && (blocks > 3 || T > 7)) continue;
+        if (kFewCases && (blocks > 3 || T > 7)) continue;
         add(fmt::format("{}_in_{}_rows_{}", type, in, T), T, {{in, blocks == 3 ? 9 : 37, t}},
             static_cast<std::size_t>(T % 4));
       }

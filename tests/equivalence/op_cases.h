@@ -36,7 +36,7 @@ std::vector<std::string> row_ops();
 std::vector<OpCase> op_cases(const std::string& op);
 
 /// Cases of kManyRows rows in one sequence, for comparison with the same rows in other calls.
-inline constexpr std::int64_t kManyRows = kDebugBuild ? 101 : 512;
+inline constexpr std::int64_t kManyRows = kFewCases ? 101 : 512;
 std::vector<OpCase> many_row_cases(const std::string& op);
 
 }  // namespace prwkv::test

@@ -14,7 +14,12 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 8;
-  static constexpr int tile_rows = 4, tile_cols = 3, panel_tile_cols = 6;
+  static constexpr int tile_rows = 4, tile_cols = 3;
+#ifdef PRWKV_HAS_I8MM
+  static constexpr int panel_tile_cols = 4;  // sums of two rows take as many registers again
+#else
+  static constexpr int panel_tile_cols = 6;
+#endif
   static constexpr bool panel_pairs = false;
   float32x4_t low, high;
 
