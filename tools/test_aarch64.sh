@@ -16,4 +16,4 @@ for processor in cortex-a53:neon neoverse-n1:neon_dotprod max:neon_i8mm; do
     --gtest_brief=1
 done
 
-ctest --preset aarch64 -j "$(nproc)" -R '^(Ops|Cpu|Acts|GoldenModel|isa)'
+ctest --preset aarch64 -j "$(nproc)" -R '^(Ops|Cpu|Generations|GoldenModels|isa)'
