@@ -2,8 +2,9 @@
 
 add_library(prwkv_flags INTERFACE)
 target_compile_options(prwkv_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
-# Where the baseline has fused multiply-adds (aarch64), g++ would make them of any a * b + c: references, codecs and
-# sampling must round alike everywhere.
+# Where an instruction set has fused multiply-adds, g++ would make them of any a * b + c. References, codecs and sampling
+# must round alike everywhere; kernels spell every fma out, or the same row would round differently in differently shaped
+# tiles.
 target_compile_options(prwkv_flags INTERFACE -ffp-contract=off)
 if(PRWKV_WERROR)
   target_compile_options(prwkv_flags INTERFACE -Werror)

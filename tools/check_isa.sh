@@ -14,9 +14,10 @@
 # Prints every offender; the exit status is 1 if there is any, 2 if there was nothing to look at.
 set -euo pipefail
 
+i8mm='usdot|sudot|[su]mmla|usmmla' bf16='bf(dot|mmla|mlal.|cvt[a-z0-9]*)'
 declare -A beyond=(
   [x86_64]='%([yz]mm[0-9]|k[0-7])|\tv[a-z]'
-  [aarch64]='\t([su]dot|usdot|sudot|[su]mmla|usmmla|bf(dot|mmla|mlal.|cvt[a-z0-9]*))[ \t]'
+  [aarch64]="\t([su]dot|$i8mm|$bf16)[ \t]"
 )
 
 # Prints the functions of an object that use what the expression describes, with one example each.
@@ -32,8 +33,9 @@ check_object() {
   case $file in
     isa_avx512*.cc.o) isa=${file%.cc.o} bad='' ;;
     isa_avx2.cc.o) isa=isa_avx2 bad='%(zmm[0-9]|k[0-7])' ;;
-    isa_neon_i8mm.cc.o) isa=isa_neon_i8mm bad='\tbf(dot|mmla|mlal.|cvt[a-z0-9]*)[ \t]' ;;
-    isa_neon_dotprod.cc.o) isa=isa_neon_dotprod bad='\t(usdot|sudot|[su]mmla|usmmla|bf(dot|mmla|mlal.|cvt[a-z0-9]*))[ \t]' ;;
+    isa_neon_i8mm.cc.o) isa=isa_neon_i8mm bad="\t$bf16[ \t]" ;;
+    isa_neon_dotprod.cc.o) isa=isa_neon_dotprod bad="\t($i8mm|$bf16)[ \t]" ;;
+    isa_*.cc.o) isa=${file%.cc.o} bad=${beyond[$machine]} ;;
     *) isa='' bad=${beyond[$machine]} ;;
   esac
   if [[ -n $bad ]]; then

@@ -103,9 +103,12 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   std::array<std::size_t, LinearArgs::kMax> input_of{}, at{};
   std::size_t count = 0, bytes = 0;
   for (int p = 0; p < n; ++p) {
-    const cpu::Product& part = parts[p];
+    cpu::Product& part = parts[p];
     const cpu::Form form = kernels_.form(part.dtype, part.T);
-    if (form == cpu::Form::kFloat || part.T == 0) continue;
+    if (form == cpu::Form::kFloat || part.T == 0) {
+      part.activations = reinterpret_cast<const std::byte*>(part.x);
+      continue;
+    }
     std::size_t i = 0;
     while (i < count && (inputs[i].form != form || inputs[i].x != part.x || inputs[i].T != part.T ||
                          inputs[i].in != part.in || inputs[i].x_stride != part.x_stride))
@@ -130,7 +133,7 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   for (std::size_t i = 0; i < count; ++i)
     inputs[i].to = static_cast<std::byte*>(activations_.data()) + at[i];
   for (int p = 0; p < n; ++p) {
-    if (kernels_.form(parts[p].dtype, parts[p].T) == cpu::Form::kFloat || parts[p].T == 0) continue;
+    if (parts[p].activations != nullptr) continue;
     const cpu::Activations& a = inputs[input_of[static_cast<std::size_t>(p)]];
     parts[p].activations = a.to;
     parts[p].width = a.width;

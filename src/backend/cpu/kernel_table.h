@@ -22,7 +22,7 @@ struct Product {
   DType dtype;
   Act act;
   float scale = 1;
-  const std::byte* activations = nullptr;  // x in its form, if that is not kFloat
+  const std::byte* activations = nullptr;  // x in its form
   std::int64_t width = 1;                  // rows of it that lie together
 };
 

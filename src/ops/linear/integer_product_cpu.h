@@ -78,6 +78,13 @@ inline __attribute__((always_inline)) void with_width(std::int64_t n, const F& f
   f.template operator()<most>();
 }
 
+/// Activation rows of whole tiles that stay in L2 while weights pass by, one tile at least.
+inline std::int64_t rows_in_cache(const cpu::Product& p, std::int64_t row_bytes) {
+  constexpr std::int64_t kBytes = 384 * 1024;
+  const std::int64_t fitting = kBytes / row_bytes / p.width * p.width;
+  return fitting < p.width ? p.width : fitting;
+}
+
 /// Rows [begin, end) of the activations.
 inline void quantize_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
   for (std::int64_t t = begin; t < end; ++t) {
@@ -257,10 +264,7 @@ inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t end
 template <class Block>
 inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
   using P = Panel<Block>;
-  constexpr std::int64_t kBlockBytes = 384 * 1024;
-  const std::int64_t row_bytes = p.in / 32 * kActivationBytes;
-  const std::int64_t fitting = kBlockBytes / row_bytes / p.width * p.width;
-  const std::int64_t step = fitting < p.width ? p.width : fitting;
+  const std::int64_t step = rows_in_cache(p, p.in / 32 * kActivationBytes);
   for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
     const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
     const bool in_pairs = Vec::panel_pairs && p.width > 2;

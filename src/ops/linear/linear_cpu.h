@@ -128,9 +128,7 @@ inline void tile(const Product& p, std::int64_t row, std::int64_t distance, std:
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) acc[r][t] = Vec::zero();
   }
-  using A = typename W::Activation;
-  const A* x = p.activations == nullptr ? reinterpret_cast<const A*>(p.x)
-                                        : reinterpret_cast<const A*>(p.activations);
+  const auto* x = reinterpret_cast<const typename W::Activation*>(p.activations);
   multiply_add<W>(acc, p.w + row * p.in * W::bytes, distance * p.in * W::bytes,
                   x + t0 * padded<W>(p.in), p.in);
 #pragma GCC unroll 8
@@ -152,12 +150,9 @@ inline void tile(const Product& p, std::int64_t row, std::int64_t distance, std:
 template <class W>
 inline void rows_of(const Product& p, std::int64_t begin, std::int64_t end) {
   constexpr int R = Vec::tile_rows;
-  constexpr std::int64_t kBlockBytes = 384 * 1024, kMostTiles = 8;
-  const std::int64_t fitting = kBlockBytes / (p.in * 4 * p.width);
-  const std::int64_t step = (fitting < 1            ? 1
-                             : fitting > kMostTiles ? kMostTiles
-                                                    : fitting) *
-                            p.width;
+  constexpr std::int64_t kMostRows = 48;
+  const std::int64_t most = kMostRows / p.width * p.width, fitting = rows_in_cache(p, p.in * 4);
+  const std::int64_t step = fitting < most ? fitting : most;
   const std::int64_t distance = (end - begin) / R;
   for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
     const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
