@@ -77,8 +77,8 @@ add_custom_target(fuzzers)
 # if there is one. What fuzzing finds is kept in the build folder, in NAME_corpus. The seed is fixed, so that a change
 # fails for what it brings and not by chance; tools/fuzz.sh looks for new failures, with a seed of its own each time.
 function(prwkv_fuzz name source)
-  if(NOT PRWKV_TESTS)
-    return()
+  if(NOT PRWKV_TESTS OR (PRWKV_SANITIZE AND NOT PRWKV_FUZZ))
+    return()  # the preset fuzz reads the same corpus under the same sanitizers
   endif()
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
