@@ -37,7 +37,7 @@ ctest --preset asan -j "$jobs" -LE slow
 step "thread sanitizer"
 cmake --preset tsan $unity -DPRWKV_BENCH=OFF >/dev/null
 cmake --build --preset tsan --target thread_tests
-ctest --preset tsan -j 1 -L threads
+ctest --preset tsan -j "$jobs" -L threads
 
 step "fuzzing, briefly, from the kept corpus"
 cmake --preset fuzz >/dev/null
