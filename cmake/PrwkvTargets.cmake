@@ -72,7 +72,7 @@ endfunction()
 # The fuzz targets, in the presets fuzz and coverage.
 add_custom_target(fuzzers)
 
-# prwkv_fuzz(NAME SOURCE [LINK targets...]): a libFuzzer program in the fuzz preset; elsewhere the same function
+# prwkv_fuzz(NAME SOURCE [LINK targets...]): a libFuzzer program in the fuzz preset; without sanitizers the same function
 # replays the kept corpus tests/fuzz/corpus/NAME as an ordinary test. A dictionary tests/fuzz/dict/NAME.dict is used
 # if there is one. What fuzzing finds is kept in the build folder, in NAME_corpus. The seed is fixed, so that a change
 # fails for what it brings and not by chance; tools/fuzz.sh looks for new failures, with a seed of its own each time.
