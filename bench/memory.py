@@ -23,7 +23,6 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PRWKV = os.environ.get("PRWKV_BIN", str(ROOT / "build/release/prwkv"))
 PLAIN = ["f32", "f16", "bf16"]
-RETURNED_AFTER = 5  # seconds
 SMALL = "L4,C256,F896,V65536"
 GENERATIONS = ["rwkv4", "rwkv4a", "rwkv5.0", "rwkv5.1", "rwkv5.2", "rwkv6", "rwkv7"]  # heads of 64 where there are heads
 
@@ -115,9 +114,6 @@ def convert(shapes: list[str], rounds: int, folder: str) -> bool:
         for _ in range(rounds):
             for command, seconds in ((["cp", source, out], copied), ([PRWKV, "convert", source, out], converted)):
                 os.sync()  # nobody pays for what the other one left to be written
-                # A virtual machine gives free memory back to its host after a while, and then takes three times as long
-                # to fill it: both shall find it given back.
-                time.sleep(RETURNED_AFTER)
                 peak, taken = anonymous_peak(command)
                 seconds.append(taken)
                 os.unlink(out)
