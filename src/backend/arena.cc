@@ -25,6 +25,7 @@ Tensor Arena::make(const Shape& shape, DType dtype) {
   if (block_ == blocks_.size()) {
     const std::size_t grown = blocks_.empty() ? kSmallestBlock : 2 * blocks_.back().bytes();
     blocks_.push_back(backend_->allocate(std::max(grown, bytes)));
+    if (use_ == For::kWeights) backend_->will_stream(blocks_.back());
   }
   t.data = static_cast<char*>(blocks_[block_].data()) + offset_;
   offset_ += bytes;

@@ -1,5 +1,5 @@
 /// Scratch memory for one forward pass: a pointer that moves up, and jumps back at the end of a
-/// block.
+/// block. Weights that do not stay in their file lie in one that never jumps back.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ namespace prwkv {
 /// never moved. A decode step can therefore be captured once and replayed.
 class Arena {
  public:
-  explicit Arena(Backend& backend) : backend_(&backend) {}
+  enum class For { kScratch, kWeights };
+  explicit Arena(Backend& backend, For use = For::kScratch) : backend_(&backend), use_(use) {}
 
   struct Mark {
     std::size_t block = 0, offset = 0;
@@ -37,6 +38,7 @@ class Arena {
 
  private:
   Backend* backend_;
+  For use_;
   std::vector<Buffer> blocks_;
   std::size_t block_ = 0, offset_ = 0;
 };

@@ -40,6 +40,12 @@ Buffer HostBackend::allocate(std::size_t bytes) {
   return {*this, p, bytes};
 }
 
+void HostBackend::will_stream([[maybe_unused]] const Buffer& memory) {
+#if defined(MADV_HUGEPAGE)
+  ::madvise(memory.data(), memory.bytes(), MADV_HUGEPAGE);  // only faster; refused, all is the same
+#endif
+}
+
 void HostBackend::release(void* data, std::size_t bytes) noexcept { ::munmap(data, bytes); }
 
 void HostBackend::upload(const Tensor& to, const void* source) {

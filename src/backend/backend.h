@@ -98,6 +98,8 @@ class Backend {
 
   /// Zero-filled, aligned to at least 64 bytes. Throws Error{kOutOfMemory}.
   [[nodiscard]] virtual Buffer allocate(std::size_t bytes) = 0;
+  /// Advice, before it is filled: this memory will be used as a whole and read from end to end.
+  virtual void will_stream(const Buffer&) {}
   /// Copies from host memory; `source` may be reused as soon as this returns.
   virtual void upload(const Tensor& to, const void* source) = 0;
   /// Waits for all kernels, then copies to host memory.

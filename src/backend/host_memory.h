@@ -9,6 +9,7 @@ class HostBackend : public Backend {
  public:
   [[nodiscard]] bool reads_host_memory() const override { return true; }
   [[nodiscard]] Buffer allocate(std::size_t bytes) override;
+  void will_stream(const Buffer& memory) override;
   void upload(const Tensor& to, const void* source) override;
   void download(void* to, const Tensor& source) override;
   void transfer(const Tensor& to, const Tensor& source) override;

@@ -13,6 +13,13 @@
 #include "base/error.h"
 
 namespace prwkv {
+namespace {
+
+// A copy of 3 GB with all of it on the disk at the end: 1.7 GB/s, 1.5 with 32 MB at a time, 0.95 when
+// only the end asks for it.
+constexpr std::int64_t kAskedBytes = std::int64_t{8} << 20;
+
+}  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   // Who may not read the old file must not read the new one, and not while it is being written.
@@ -43,7 +50,15 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_with("cannot be written");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
+    written_ += n;
   }
+#if defined(__linux__)
+  // The disk works while the next bytes are made: commit() then has little to wait for. Only advice, so
+  // whether it is taken does not matter here.
+  if (written_ - asked_ < kAskedBytes) return;
+  static_cast<void>(::sync_file_range(fd_, asked_, written_ - asked_, SYNC_FILE_RANGE_WRITE));
+  asked_ = written_;
+#endif
 }
 
 void AtomicFile::commit() {

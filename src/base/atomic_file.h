@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@ class AtomicFile {
   [[noreturn]] void fail_with(const char* action) const;
   std::string path_, temporary_;
   int fd_ = -1;
+  std::int64_t written_ = 0, asked_ = 0;  ///< bytes, and those that the disk was asked to take
 };
 
 }  // namespace prwkv

@@ -202,6 +202,7 @@ TEST(MappedFile, WrapsBytesInMemory) {
   EXPECT_TRUE(std::equal(moved.bytes().begin(), moved.bytes().end(), bytes.begin(), bytes.end()));
   moved.done_with(moved.bytes());
   moved.will_need(moved.bytes());
+  moved.bring_in(moved.bytes());
   EXPECT_EQ(moved.bytes()[1 << 12], std::byte{7}) << "dropping pages must not zero ordinary memory";
   EXPECT_TRUE(MappedFile::from_bytes("name", {}).bytes().empty());
 }
@@ -215,6 +216,8 @@ TEST(MappedFile, DropsOnlyItsOwnPages) {
   file.done_with(elsewhere);
   EXPECT_EQ(std::count(elsewhere.begin(), elsewhere.end(), std::byte{1}), 4 << 12);
   file.will_need(file.bytes());
+  file.bring_in(elsewhere);
+  file.bring_in(file.bytes());
   file.done_with(file.bytes().subspan(1));
   file.done_with({});
   EXPECT_EQ(as_text(file.bytes()), text) << "dropped pages come back from the file";

@@ -96,6 +96,12 @@ void MappedFile::will_need(std::span<const std::byte> part) const noexcept {
   advise(part, MADV_WILLNEED);
 }
 
+void MappedFile::bring_in([[maybe_unused]] std::span<const std::byte> part) const noexcept {
+#if defined(MADV_POPULATE_READ)
+  advise(part, MADV_POPULATE_READ);  // an older kernel refuses, and pages come one by one
+#endif
+}
+
 void MappedFile::done_with(std::span<const std::byte> part) const noexcept {
   advise(part, MADV_DONTNEED);
 }

@@ -28,10 +28,11 @@ class MappedFile {
   }
   [[nodiscard]] const std::string& path() const { return path_; }
 
-  /// Asks the kernel to read ahead / to drop the pages that lie wholly inside `part` of this
-  /// mapping. Dropped pages come back from the file when they are touched. Memory that is no part
-  /// of the mapping is left alone.
+  /// Asks the kernel to read ahead / to map now, instead of page by page as they are touched / to drop
+  /// the pages that lie wholly inside `part` of this mapping. Dropped pages come back from the file
+  /// when they are touched. Memory that is no part of the mapping is left alone.
   void will_need(std::span<const std::byte> part) const noexcept;
+  void bring_in(std::span<const std::byte> part) const noexcept;
   void done_with(std::span<const std::byte> part) const noexcept;
 
  private:

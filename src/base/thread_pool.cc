@@ -36,8 +36,9 @@ int usable_cores() {
 
 ThreadPool::ThreadPool(int threads) {
   const int n = threads > 0 ? threads : usable_cores();
+  shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(n));
   try {
-    for (int i = 1; i < n; ++i) workers_.emplace_back([this] { work(); });
+    for (int i = 1; i < n; ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& e) {
     stop();  // or else joining those that did start would wait for ever
     throw Error(Code::kInvalidArgument, fmt::format("cannot start {} threads", n),
@@ -53,23 +54,33 @@ void ThreadPool::stop() noexcept {
   epoch_.notify_all();
 }
 
-void ThreadPool::take_pieces() {
+void ThreadPool::take_pieces(int thread) {
   const Region region = region_;
-  for (;;) {
-    const std::int64_t begin = next_.fetch_add(region.grain, std::memory_order_relaxed);
-    if (begin >= region.count) return;
-    region.call(region.f, begin, std::min(begin + region.grain, region.count));
+  const int n = size();
+  for (int i = 0; i < n; ++i) {
+    Share& share = shares_[static_cast<std::size_t>((thread + i) % n)];  // its own first
+    for (;;) {
+      const std::int64_t begin = share.next.fetch_add(region.grain, std::memory_order_relaxed);
+      if (begin >= share.end) break;
+      region.call(region.f, begin, std::min(begin + region.grain, share.end));
+    }
   }
 }
 
 void ThreadPool::run(const Region& region) {
   const std::scoped_lock lock(one_region_);
   region_ = region;
-  next_.store(0, std::memory_order_relaxed);
+  const std::int64_t pieces = (region.count + region.grain - 1) / region.grain;
+  std::int64_t begin = 0;
+  for (int i = 0, n = size(); i < n; ++i) {
+    Share& share = shares_[static_cast<std::size_t>(i)];
+    share.next.store(begin, std::memory_order_relaxed);
+    begin = share.end = std::min(region.count, pieces * (i + 1) / n * region.grain);
+  }
   busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  epoch_.fetch_add(kNextRegion, std::memory_order_release);  // publishes region_, next_ and busy_
+  epoch_.fetch_add(kNextRegion, std::memory_order_release);  // publishes all of the above
   epoch_.notify_all();
-  take_pieces();
+  take_pieces(0);
   for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
     if (spin < kSpins)
       relax();
@@ -78,7 +89,7 @@ void ThreadPool::run(const Region& region) {
   }
 }
 
-void ThreadPool::work() {
+void ThreadPool::work(int thread) {
   std::uint32_t seen = 0;
   for (;;) {
     std::uint32_t now = epoch_.load(std::memory_order_acquire);
@@ -92,7 +103,7 @@ void ThreadPool::work() {
     }
     if ((now & kStop) != 0) return;
     seen = now;
-    take_pieces();
+    take_pieces(thread);
     busy_.fetch_sub(1, std::memory_order_release);
   }
 }

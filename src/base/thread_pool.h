@@ -28,8 +28,9 @@ class ThreadPool {
   [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   /// Calls f(begin, end) over pieces of [0, count) of at most `grain` items, each piece once, on
-  /// any thread. Pieces are handed out as threads get free, so a core that is slower for a while
-  /// gets fewer of them. A single piece runs on the calling thread without waking anybody.
+  /// any thread. Every thread has a share of neighbouring pieces, so that it reads memory in one long
+  /// stream; whoever is done helps the others, so a core that is slower for a while does fewer. A
+  /// single piece runs on the calling thread without waking anybody.
   template <class F>
   void parallel_for(std::int64_t count, std::int64_t grain, const F& f) {
     if (count <= 0) return;
@@ -51,14 +52,20 @@ class ThreadPool {
     void (*call)(const void* f, std::int64_t begin, std::int64_t end) = nullptr;
   };
   void run(const Region& region);
-  void work();
+  void work(int thread);
   void stop() noexcept;
-  void take_pieces();
+  /// What `thread` does in a region; 0 is the caller.
+  void take_pieces(int thread);
+
+  // Each on its own cache line: they are written by different threads.
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};  // first item of it that nobody has taken
+    std::int64_t end = 0;
+  };
 
   std::mutex one_region_;  // held by the caller whose region is running
   Region region_;
-  // Each on its own cache line: they are written by different threads.
-  alignas(64) std::atomic<std::int64_t> next_{0};    // first item nobody has taken
+  std::unique_ptr<Share[]> shares_;                  // one a thread
   alignas(64) std::atomic<std::uint32_t> epoch_{0};  // bit 0 = stop; the others count regions
   alignas(64) std::atomic<int> busy_{0};             // workers that have not finished this region
   std::vector<std::jthread> workers_;

@@ -85,6 +85,7 @@ class Reader {
   [[nodiscard]] std::uint64_t file_bytes() const;
   /// MappedFile's advice, for a part of any of the files.
   void will_need(std::span<const std::byte> part) const noexcept;
+  void bring_in(std::span<const std::byte> part) const noexcept;
   void done_with(std::span<const std::byte> part) const noexcept;
 
  protected:

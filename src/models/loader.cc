@@ -218,7 +218,7 @@ LoadedModel load_model(const std::string& path, Backend& backend, const LoadOpti
   m.model->layer_norm_eps = eps.layer_norm;
   m.model->ln_out_eps = eps.ln_out;
   m.model->groupnorm_eps = options.groupnorm_eps.value_or(eps.group_norm);
-  m.weights = std::make_unique<Arena>(backend);
+  m.weights = std::make_unique<Arena>(backend, Arena::For::kWeights);
   Binder binder(*m.file, backend, *m.weights, options);
   m.model->visit(binder);
   backend.sync();

@@ -424,7 +424,7 @@ LoadedModel random_model(const ModelShape& shape, DType dtype, Backend& backend,
   }
   LoadedModel m;
   m.model = make_model(shape);
-  m.weights = std::make_unique<Arena>(backend);
+  m.weights = std::make_unique<Arena>(backend, Arena::For::kWeights);
   RandomBinder binder(shape, dtype, backend, *m.weights, seed);
   m.model->visit(binder);
   backend.sync();

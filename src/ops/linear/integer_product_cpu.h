@@ -165,6 +165,15 @@ inline __attribute__((always_inline)) void add_octets(const std::byte* group, st
 }
 #endif
 
+/// Asks for the `bytes` that a stream will come to after kAhead more. Without it, a core of Sapphire
+/// Rapids reads at three quarters of what it can.
+template <int bytes>
+inline __attribute__((always_inline)) void read_ahead(const std::byte* p) {
+  constexpr int kAhead = 1024;  // 512, 1536 and 2048 measured slower
+#pragma GCC unroll 8
+  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + kAhead + i);
+}
+
 /// Adds what the weights of one scale give: all of a group, or half of it.
 template <class Block, int half, int halves, int N, int X>
 inline __attribute__((always_inline)) void add_share(const std::byte* block, std::int64_t stride,
@@ -207,12 +216,12 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
   }
 }
 
-/// N neighbouring panels times X activation rows.
+/// N panels, `stride` bytes apart, times X activation rows.
 template <class Block, int N, int X>
-inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::int64_t blocks,
-                                                 const std::byte* activations, Vec (&sums)[N][X]) {
+inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::int64_t stride,
+                                                 std::int64_t blocks, const std::byte* activations,
+                                                 Vec (&sums)[N][X]) {
   using P = Panel<Block>;
-  const std::int64_t stride = blocks * P::kBlockBytes;
   const auto* x = ActivationGroup<X>::at(activations);
   Vec acc[N][X];  // not `sums`: these never need an address
 #pragma GCC unroll 2
@@ -222,6 +231,11 @@ inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::in
   }
   for (std::int64_t b = 0; b < blocks; ++b, panel += P::kBlockBytes) {
     for (int g = 0; g < P::kGroups; ++g, ++x) {
+      if constexpr (X == 1) {
+        constexpr int kBytes = P::kBlockBytes / P::kGroups;
+#pragma GCC unroll 2
+        for (int n = 0; n < N; ++n) read_ahead<kBytes>(panel + n * stride + g * kBytes);
+      }
       if constexpr (P::Q::kShare == 32) {
         add_share<Block, 0, 1>(panel, stride, g, *x, acc);
       } else {
@@ -237,22 +251,25 @@ inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::in
   }
 }
 
-/// Output channels [row, end) of a panel or two, in the activation rows of one tile.
+/// Output channels [row, end) of a panel or two, `distance` rows apart, in the activation rows of one
+/// tile.
 template <class Block, int N, int X>
-inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t end, std::int64_t t) {
+inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t distance,
+                       std::int64_t end, std::int64_t t) {
   using P = Panel<Block>;
   const std::byte* panel = p.w + row / P::kRows * P::bytes(p.in);
+  const std::int64_t stride = distance / P::kRows * P::bytes(p.in);
   const std::int64_t blocks = p.in / P::Q::kElements, bytes = p.in / 32 * kActivationBytes;
   Vec sums[N][X];
-  panel_tile<Block, N, X>(panel, blocks, p.activations + t * bytes, sums);
+  panel_tile<Block, N, X>(panel, stride, blocks, p.activations + t * bytes, sums);
   if (terms_of(p.in) == 2) {
     Vec second[N][X];
-    panel_tile<Block, N, X>(panel, blocks, p.activations + (p.T + t) * bytes, second);
+    panel_tile<Block, N, X>(panel, stride, blocks, p.activations + (p.T + t) * bytes, second);
     for (int n = 0; n < N; ++n) {
       for (int i = 0; i < X; ++i) sums[n][i] = sums[n][i] + second[n][i];
     }
   }
-  for (int n = 0; n < N; ++n, row += P::kRows) {
+  for (int n = 0; n < N; ++n, row += distance) {
     const int left = end - row < P::kRows ? static_cast<int>(end - row) : 0;
     for (int i = 0; i < X; ++i) put(p.y + (t + i) * p.y_stride + row, left, sums[n][i]);
   }
@@ -264,6 +281,15 @@ inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t end
 template <class Block>
 inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
   using P = Panel<Block>;
+  if (p.T == 1) {
+    // Two panels far apart are two streams: that is nearer to what memory can do than one.
+    const std::int64_t distance = (end - begin) / P::kRows / 2 * P::kRows;
+    for (std::int64_t row = begin; row < begin + distance; row += P::kRows)
+      store_tile<Block, 2, 1>(p, row, distance, end, 0);
+    for (std::int64_t row = begin + 2 * distance; row < end; row += P::kRows)
+      store_tile<Block, 1, 1>(p, row, 0, end, 0);
+    return;
+  }
   const std::int64_t step = rows_in_cache(p, p.in / 32 * kActivationBytes);
   for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
     const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
@@ -275,9 +301,9 @@ inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t en
         const std::int64_t cols = t1 - t < p.width ? t1 - t : p.width;
         with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
           if constexpr (Vec::panel_pairs) {
-            if (is_pair) return store_tile<Block, 2, X>(p, row, end, t);
+            if (is_pair) return store_tile<Block, 2, X>(p, row, P::kRows, end, t);
           }
-          store_tile<Block, 1, X>(p, row, end, t);
+          store_tile<Block, 1, X>(p, row, 0, end, t);
         });
       }
     }

@@ -99,6 +99,10 @@ inline __attribute__((always_inline)) void multiply_add(Vec (&acc)[R][X], const 
                                                         const typename W::Activation* x,
                                                         std::int64_t n) {
   const auto step = [&](std::int64_t i, int left) __attribute__((always_inline)) {
+    if constexpr (X == 1) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) read_ahead<W::kStep * W::bytes>(w + r * w_stride + i * W::bytes);
+    }
     typename W::Operand xv[X];
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) xv[t] = W::activations(x + i * X + t * W::kStep, left);
