@@ -53,12 +53,14 @@ class Machine:
     """What decides which ratio is asked for."""
 
     multiplies_bf16: bool
-    wide: bool  # AVX-512 with VNNI and BF16, "class B"; otherwise AVX2, "class A"
+    wide: bool  # AVX-512 with VNNI, "class B"; otherwise AVX2, "class A"
 
     @property
     def name(self) -> str:
         """As in the reports."""
-        return "B (AVX-512 with VNNI and BF16)" if self.wide else "A (without AVX-512 VNNI and BF16)"
+        if not self.wide:
+            return "A (without AVX-512 VNNI and BF16)"
+        return "B (AVX-512 with VNNI and BF16)" if self.multiplies_bf16 else "B without BF16 (AVX-512 with VNNI)"
 
 
 @dataclass(frozen=True)
@@ -404,7 +406,7 @@ def limits_of(prwkv: Path, threads: int) -> dict:
 def machine_of(limits: dict) -> Machine:
     """The class of this machine."""
     bf16 = limits["bf16_flops_per_s"] is not None
-    return Machine(bf16, bf16 and limits["int8_instruction"] == "vpdpbusd")
+    return Machine(bf16, limits["int8_instruction"] == "vpdpbusd")
 
 
 def usable(wanted: list[str]) -> list[str]:

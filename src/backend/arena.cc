@@ -35,13 +35,13 @@ Tensor Arena::make(const Shape& shape, DType dtype) {
   return t;
 }
 
-Tensor Arena::make_packed(const Shape& shape, DType dtype) {
-  const std::size_t bytes = backend_->packed_bytes(dtype, shape);
-  if (bytes == 0) return make(shape, dtype);
-  Tensor t = make({static_cast<std::int64_t>(bytes)}, DType::kU8);
+Tensor Arena::make_packed(const Shape& shape, DType dtype, Input input) {
+  const Packed packed = backend_->packed(dtype, shape, input);
+  if (!packed) return make(shape, dtype);
+  Tensor t = make({static_cast<std::int64_t>(packed.bytes)}, DType::kU8);
   t.shape = shape;
   t.dtype = dtype;
-  t.layout = Layout::kPacked;
+  t.layout = packed.layout;
   return t;
 }
 

@@ -31,7 +31,7 @@ class Arena {
   [[nodiscard]] Tensor make(const Shape& shape, DType dtype);
 
   /// A matrix (out, in) in the layout that the backend's `linear` wants, for Backend::put_rows.
-  [[nodiscard]] Tensor make_packed(const Shape& shape, DType dtype);
+  [[nodiscard]] Tensor make_packed(const Shape& shape, DType dtype, Input input);
 
   /// Bytes reserved from the backend so far.
   [[nodiscard]] std::size_t capacity() const;

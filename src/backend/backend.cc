@@ -24,7 +24,7 @@ void Backend::unsupported(const char* op) const {
 void Backend::pack(const Tensor&, std::int64_t, std::int64_t, const void*) { unsupported("pack"); }
 
 void Backend::put_rows(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows) {
-  if (to.layout == Layout::kPacked)
+  if (to.layout != Layout::kRows)
     pack(to, first, n, rows);
   else
     upload(to.rows(first, n), rows);

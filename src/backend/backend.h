@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "backend/op_args.h"
+#include "base/thread_pool.h"
 
 // One row an operation: name of the kernel, its arguments. Interface, backends and the tests that
 // compare them are all made from these two lists, so a kernel that is missing somewhere is a
@@ -84,6 +85,13 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
+/// A layout for a matrix, and what it takes.
+struct Packed {
+  Layout layout = Layout::kRows;  ///< as in files
+  std::size_t bytes = 0;          ///< of other layouts
+  explicit operator bool() const { return layout != Layout::kRows; }
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -111,9 +119,8 @@ class Backend {
   /// Returns when everything asked for so far has happened.
   virtual void sync() = 0;
 
-  /// What a matrix takes in the layout that this backend's `linear` wants for it; 0: rows, as in
-  /// files.
-  [[nodiscard]] virtual std::size_t packed_bytes(DType, const Shape&) const { return 0; }
+  /// The layout that this backend's `linear` wants for a matrix that meets such inputs, and its size.
+  [[nodiscard]] virtual Packed packed(DType, const Shape&, Input) const { return {}; }
   /// Rows [first, first + n) of a packed matrix from host memory, where they lie as in files. `first`
   /// is a multiple of kPackedRows, and so is n unless the matrix ends there.
   virtual void pack(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows);
@@ -137,12 +144,22 @@ class Backend {
 };
 
 /// How a backend is asked for; fields that do not concern it are ignored.
+/// What becomes of zeros in the inputs of matrices (Input::kSquaredRelu). Results are the same bits with
+/// kSkip and kKeep; sums have another order with kNone.
+enum class Sparsity {
+  kSkip,  ///< their weights are not read, by one row of activations
+  kKeep,  ///< all weights are read, in the layout that could skip
+  kNone,  ///< those matrices are laid out like all others
+};
+
 struct BackendOptions {
   std::string name = "cpu";   ///< "cpu" or "ref"
   DType dtype = DType::kF32;  ///< "ref" only: f32 or f64 arithmetic
   int threads = 0;            ///< "cpu" only: 0 = one per usable core
   /// "cpu" only: "scalar", "avx2", …; "" = $PRWKV_CPU_ISA, then the best
   std::string isa{};
+  Sparsity sparsity = Sparsity::kSkip;  ///< "cpu" only
+  Pinning pinning = Pinning::kNone;     ///< "cpu" only
 };
 
 /// The one visible table of backends. Throws Error{kInvalidArgument | kUnsupported}.

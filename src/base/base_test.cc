@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -420,6 +422,44 @@ TEST_P(ThreadPoolOf, IsBornAndDiesQuickly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadPoolOf, ::testing::Values(1, 2, 3, 4));
+
+TEST(ThreadPool, SleepsWhenThereIsNothingToDo) {
+  const auto processor_seconds = [] {
+    timespec t{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  };
+  ThreadPool pool(4);
+  pool.parallel_for(64, 1, [](std::int64_t, std::int64_t) {});
+  const double before = processor_seconds();
+  constexpr double kIdle = 0.5;
+  std::this_thread::sleep_for(std::chrono::duration<double>(kIdle));
+  EXPECT_LT(processor_seconds() - before, kIdle / 2) << "one spinning thread takes all of it";
+}
+
+TEST(ThreadPool, PinsItsOwnThreadsWhenAskedTo) {
+  const auto cores = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    EXPECT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
+    return CPU_COUNT(&set);
+  };
+  const int before = cores();
+  ThreadPool pool(3, Pinning::kCores);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<int> others{0};
+  // Each piece waits until two more threads have come, so all three get one.
+  std::atomic<int> arrived{0};
+  pool.parallel_for(3, 1, [&](std::int64_t, std::int64_t) {
+    ++arrived;
+    while (arrived < 3) std::this_thread::yield();
+    if (std::this_thread::get_id() == caller) return;
+    EXPECT_EQ(cores(), 1);
+    ++others;
+  });
+  EXPECT_EQ(others, 2);
+  EXPECT_EQ(cores(), before) << "the caller's thread is its own business";
+}
 
 TEST(ThreadPool, TakesAllUsableCoresByDefault) {
   cpu_set_t set;

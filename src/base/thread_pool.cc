@@ -25,20 +25,43 @@ void relax() noexcept {
 #endif
 }
 
-int usable_cores() {
+/// The cores that this process may use, by number; none where the system does not say.
+std::vector<int> usable_cores() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  std::vector<int> cores;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  }
+  return cores;
+}
+
+/// Only advice: a system that refuses lets the thread wander.
+void stay_on(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  static_cast<void>(::sched_setaffinity(0, sizeof set, &set));
 }
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
-  const int n = threads > 0 ? threads : usable_cores();
+ThreadPool::ThreadPool(int threads, Pinning pinning) {
+  const std::vector<int> cores = usable_cores();
+  const auto usable = static_cast<int>(cores.size());
+  const int all = usable > 0 ? usable : static_cast<int>(std::thread::hardware_concurrency());
+  const int n = threads > 0 ? threads : std::max(1, all);
+  const bool pins = pinning == Pinning::kCores && usable > 0;
   shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(n));
   try {
-    for (int i = 1; i < n; ++i) workers_.emplace_back([this, i] { work(i); });
+    for (int i = 1; i < n; ++i) {
+      const int core = pins ? cores[static_cast<std::size_t>(i % usable)] : -1;
+      workers_.emplace_back([this, i, core] {
+        if (core >= 0) stay_on(core);
+        work(i);
+      });
+    }
   } catch (const std::system_error& e) {
     stop();  // or else joining those that did start would wait for ever
     throw Error(Code::kInvalidArgument, fmt::format("cannot start {} threads", n),

@@ -12,6 +12,12 @@
 
 namespace prwkv {
 
+/// Whether threads may wander over the cores that the process may use.
+enum class Pinning {
+  kNone,   ///< the system's scheduler decides
+  kCores,  ///< thread i of a pool stays on the i-th of them; the caller's own thread is left alone
+};
+
 /// Regions are a few microseconds long and come in hundreds per token, so waiting threads spin for
 /// a moment before they sleep: a region costs well under a microsecond while the engine is busy and
 /// nothing while it is idle. Regions of several callers run one after the other. Tasks must not
@@ -20,7 +26,7 @@ class ThreadPool {
  public:
   /// `threads` >= 1, the calling thread included; 0 means one per core that this process may use.
   /// Throws Error{kInvalidArgument} when the system refuses to start so many.
-  explicit ThreadPool(int threads = 0);
+  explicit ThreadPool(int threads = 0, Pinning pinning = Pinning::kNone);
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool();

@@ -22,7 +22,8 @@ struct Phase {
 };
 
 Phase generation_of(const BenchResult& r) {
-  const double rate = median(r.rates.generation), bytes = r.cost.token_bytes();
+  const double rate = median(r.rates.generation);
+  const double bytes = r.cost.token_bytes() - r.skipped_bytes;
   return {
       .rate = rate, .bytes = bytes, .read_share = rate * bytes / r.machine.limits.read_bytes_per_s};
 }
@@ -120,6 +121,10 @@ std::string result_text(const BenchResult& r) {
   text += fmt::format(
       "generation  {:8.1f} tokens/s of {}: {} a token, {:.1f} GB/s = {:.0f} % of the limit\n",
       g.rate, r.sizes.gen_tokens, bytes(g.bytes), g.rate * g.bytes / kGB, percent(g.read_share));
+  if (r.skipped_bytes > 0) {
+    text += fmt::format("            {} a token not read: these weights meet zeros\n",
+                        bytes(r.skipped_bytes));
+  }
   for (std::size_t i = 0; i < r.sizes.batch.size(); ++i) {
     const Phase b = batch_of(r, r.sizes.batch[i], r.batch_tokens[i]);
     text += fmt::format(
@@ -166,13 +171,15 @@ std::string machines_markdown(const BenchReport& report) {
 }
 
 std::vector<std::string> case_cells(const BenchResult& r) {
-  return {r.name, r.dtype, fmt::format("{}", r.machine.threads)};
+  const std::string& sparsity = r.what.sparsity;
+  return {r.name, sparsity == "skip" ? r.dtype : fmt::format("{}, {}", r.dtype, sparsity),
+          fmt::format("{}", r.machine.threads)};
 }
 
 std::string speed_markdown(const BenchReport& report) {
   const BenchSizes& sizes = report.results.front().sizes;
-  std::vector<std::string> titles = {"model", "type",      "threads", "generation tok/s",
-                                     "GB/s",  "of reading"};
+  std::vector<std::string> titles = {"model",      "type", "threads",   "generation tok/s",
+                                     "MB a token", "GB/s", "of reading"};
   for (const int n : sizes.prompt_tokens) {
     titles.push_back(fmt::format("prompt {} tok/s", n));
     titles.emplace_back("of the peak");
@@ -187,6 +194,7 @@ std::string speed_markdown(const BenchReport& report) {
     std::vector<std::string> cells = case_cells(r);
     const Phase g = generation_of(r);
     cells.push_back(fmt::format("{:.1f}", g.rate));
+    cells.push_back(fmt::format("{:.0f}", g.bytes / 1e6));
     cells.push_back(fmt::format("{:.1f}", g.rate * g.bytes / kGB));
     cells.push_back(fmt::format("{:.0f} %", percent(g.read_share)));
     const auto add = [&](const Phase& p) {
@@ -272,7 +280,8 @@ BenchResult result_of(const BenchRun& run, const MachineReport& machine) {
                 .load_seconds = run.load_seconds(),
                 .first = run.first_tokens(),
                 .peak_resident_bytes = run.peak_resident_bytes(),
-                .logits_hash = run.logits_hash()};
+                .logits_hash = run.logits_hash(),
+                .skipped_bytes = run.skipped_bytes()};
   if (r.dtype.empty()) r.dtype = run.what().random ? "f16" : "as stored";
   for (const int n : r.sizes.batch) r.batch_tokens.push_back(run.batch_tokens(n));
   return r;
@@ -299,12 +308,14 @@ OrderedJson result_json(const BenchResult& r) {
           {"generation",
            {{"tokens_per_s", g.rate},
             {"bytes", std::llround(g.bytes)},
+            {"skipped_bytes", std::llround(r.skipped_bytes)},
             {"share", g.read_share},
             {"tokens", r.sizes.gen_tokens},
             {"runs", r.rates.generation}}},
           {"prompt", prompts.front()},
           {"prompts", prompts},
           {"batches", batches},
+          {"sparsity", r.what.sparsity},
           {"logits_hash", fmt::format("{:016x}", r.logits_hash)}};
 }
 

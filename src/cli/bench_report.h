@@ -39,6 +39,7 @@ struct BenchResult {
   FirstTokens first;
   std::size_t peak_resident_bytes = 0;
   std::uint64_t logits_hash = 0;
+  double skipped_bytes = 0;  ///< of a generated token
 };
 
 struct BenchReport {

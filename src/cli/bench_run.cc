@@ -24,10 +24,14 @@ std::shared_ptr<Engine> open_engine(const BenchCase& c) {
   m.model = c.model;
   m.dtype = c.dtype;
   m.threads = c.threads;
+  m.pin = c.pin;
+  m.sparsity = c.sparsity;
   if (!c.random) return m.open("bench");
   const EngineOptions options = m.engine_options();
   std::unique_ptr<Backend> backend = make_backend(options.backend);
-  LoadedModel model = random_model(model_shape(c.model), dtype_of(c), *backend, c.seed);
+  ModelShape shape = model_shape(c.model);
+  shape.zeros = c.zeros;
+  LoadedModel model = random_model(shape, dtype_of(c), *backend, c.seed);
   return std::make_shared<Engine>(std::move(backend), std::move(model), options);
 }
 
@@ -166,12 +170,16 @@ double BenchRun::time_generation() {
   session.reset();
   session.feed(tokens(kReadBefore));
   Sampler greedy({.temperature = 0});
+  const CpuBackend::Skipping before = backend().skipping();
   const Stopwatch clock;
   for (int i = 0; i < sizes_.gen_tokens; ++i) {
     const std::int32_t id = greedy.sample(session.logits());
     session.feed(std::span(&id, 1));
   }
   const double seconds = clock.seconds();
+  const CpuBackend::Skipping& now = backend().skipping();
+  const std::int64_t met = now.bytes - before.bytes, read = now.bytes_read - before.bytes_read;
+  skipped_bytes_ = static_cast<double>(met - read) / sizes_.gen_tokens;
   hash_ = hash64(std::as_bytes(session.logits()));
   return seconds;
 }

@@ -20,6 +20,9 @@ struct BenchCase {
   std::string dtype;    ///< empty: as stored; f16 for a random model
   int threads = 0;      ///< 0: one for each usable core
   std::uint64_t seed = 0;
+  bool pin = false;
+  std::string sparsity = "skip";
+  double zeros = 0.5;  ///< of a random model: see ModelShape::zeros
 
   /// "rwkv7:0.4b in q8_0"
   [[nodiscard]] std::string name() const;
@@ -101,6 +104,8 @@ class BenchRun {
   [[nodiscard]] int batch_tokens(int sequences) const;
   /// Of the last logits after generation: two runs of one build must agree.
   [[nodiscard]] std::uint64_t logits_hash() const { return hash_; }
+  /// Bytes of weights that a generated token need not read, on average: they meet zeros.
+  [[nodiscard]] double skipped_bytes() const { return skipped_bytes_; }
 
  private:
   [[nodiscard]] std::vector<std::int32_t> tokens(int count) const;
@@ -115,6 +120,7 @@ class BenchRun {
   FirstTokens first_;
   std::size_t peak_ = 0;
   std::uint64_t hash_ = 0;
+  double skipped_bytes_ = 0;
   std::shared_ptr<Engine> engine_;
   std::vector<Session> sessions_;
   ModelCost cost_;

@@ -24,12 +24,13 @@ namespace prwkv::cli {
 namespace {
 
 struct BenchOptions {
-  std::vector<std::string> models, random_weights, dtypes;
+  std::vector<std::string> models, random_weights, dtypes, sparsity = {"skip"};
   std::vector<int> threads = {0};
   BenchSizes sizes;
   int repeat = 3;
+  double zeros = kZerosByChance;
   std::uint64_t seed = 0;
-  bool machine = false, steps = false, json = false, markdown = false;
+  bool pin = false, machine = false, steps = false, json = false, markdown = false;
   ProgressOptions progress;
 };
 
@@ -73,6 +74,7 @@ std::vector<BenchCase> cases_of(const BenchOptions& o) {
   expect_distinct(models, random ? "--random-weights" : "MODEL");
   expect_distinct(o.dtypes, "--dtype");
   expect_distinct(o.threads, "--threads");
+  expect_distinct(o.sparsity, "--sparsity");
   expect_distinct(o.sizes.prompt_tokens, "--prompt-tokens");
   expect_distinct(o.sizes.batch, "--batch");
   const std::vector<std::string> dtypes =
@@ -81,8 +83,16 @@ std::vector<BenchCase> cases_of(const BenchOptions& o) {
   for (const std::string& model : models) {
     for (const std::string& dtype : dtypes) {
       for (const int threads : o.threads) {
-        cases.push_back(
-            {.model = model, .random = random, .dtype = dtype, .threads = threads, .seed = o.seed});
+        for (const std::string& sparsity : o.sparsity) {
+          cases.push_back({.model = model,
+                           .random = random,
+                           .dtype = dtype,
+                           .threads = threads,
+                           .seed = o.seed,
+                           .pin = o.pin,
+                           .sparsity = sparsity,
+                           .zeros = o.zeros});
+        }
       }
     }
   }
@@ -302,7 +312,8 @@ void add_bench(CLI::App& app) {
       "backend is cpu.\n"
       "  generation  bytes of a token: all matrices but the embedding (one row of it), the "
       "vectors, and the\n"
-      "              state read and written. share = bytes x tokens/s / read_bytes_per_s\n"
+      "              state read and written, less the weights that met zeros and were skipped.\n"
+      "              share = bytes x tokens/s / read_bytes_per_s\n"
       "  prompt      ops of a token: 2 x the elements of all matrices but embedding and head; the "
       "head counts\n"
       "              once a prompt. share = ops x tokens/s / the peak of the arithmetic: "
@@ -358,6 +369,14 @@ void add_bench(CLI::App& app) {
                                      "Numbers of sequences to generate together, e.g. 16,32")
                          ->check(CLI::Range(1, 1 << 14)),
                      "N");
+  cmd->add_flag("--pin", o->pin, "Threads stay on one core each");
+  list(cmd->add_option("--sparsity", o->sparsity,
+                       "What becomes of weights that meet zeros: skip, keep, none (see prwkv "
+                       "generate --help)")
+           ->check(CLI::IsMember(sparsity_names()))
+           ->default_str("skip"),
+       "NAMES");
+  add_zeros_option(*cmd, o->zeros)->needs(shape);
   cmd->add_flag("--ragged", o->sizes.ragged, "The sequences of a batch are of unequal length")
       ->needs(batch);
   cmd->add_option("--repeat", o->repeat, "Rounds to take the medians of")

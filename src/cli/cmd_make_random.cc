@@ -14,12 +14,14 @@ namespace {
 struct MakeRandomOptions {
   std::string shape, path, dtype = "f16";
   std::uint64_t seed = 0;
+  double zeros = kZerosByChance;
   bool json = false;
   ProgressOptions progress;
 };
 
 void run_make_random(const MakeRandomOptions& o) {
-  const ModelShape shape = model_shape(o.shape);
+  ModelShape shape = model_shape(o.shape);
+  shape.zeros = o.zeros;
   const DType dtype = *dtype_from_name(o.dtype);
   const std::size_t size = shape.bytes(dtype);
   if (o.path == "-") {
@@ -80,6 +82,7 @@ void add_make_random(CLI::App& app) {
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->capture_default_str()
       ->type_name("TYPE");
+  add_zeros_option(*cmd, o->zeros);
   cmd->add_option("--seed", o->seed, "Seed of the weights")
       ->check(seed_number())
       ->capture_default_str()

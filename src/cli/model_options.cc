@@ -1,9 +1,11 @@
 #include "cli/model_options.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 
 #include "cli/text.h"
+#include "models/random.h"
 
 namespace prwkv::cli {
 
@@ -11,6 +13,8 @@ EngineOptions ModelOptions::engine_options() const {
   EngineOptions o;
   o.backend.name = backend;
   o.backend.threads = threads;
+  o.backend.pinning = pin ? Pinning::kCores : Pinning::kNone;
+  o.backend.sparsity = sparsity_of(sparsity);
   o.load.groupnorm_eps = groupnorm_eps;
   o.tokenizer = vocab;
   const std::optional<DType> type = dtype.empty() ? std::nullopt : dtype_from_name(dtype);
@@ -45,6 +49,40 @@ void ModelOptions::expect_model(const std::string& command) const {
 std::shared_ptr<Engine> ModelOptions::open(const std::string& command) const {
   expect_model(command);
   return Engine::open(model, engine_options());
+}
+
+namespace {
+
+struct SparsityName {
+  const char* name;
+  Sparsity value;
+};
+constexpr std::array<SparsityName, 3> kSparsityNames = {
+    {{"skip", Sparsity::kSkip}, {"keep", Sparsity::kKeep}, {"none", Sparsity::kNone}}};
+
+}  // namespace
+
+std::vector<std::string> sparsity_names() {
+  std::vector<std::string> names;
+  for (const SparsityName& s : kSparsityNames) names.emplace_back(s.name);
+  return names;
+}
+
+Sparsity sparsity_of(const std::string& name) {
+  for (const SparsityName& s : kSparsityNames) {
+    if (name == s.name) return s.value;
+  }
+  fail(Code::kInvalidArgument, "--sparsity: there is no '{}'", name);
+}
+
+CLI::Option* add_zeros_option(CLI::App& command, double& zeros) {
+  return command
+      .add_option("--zeros", zeros,
+                  "About which share of the channel mix's squared ReLUs is zero, as training makes "
+                  "them")
+      ->check(CLI::Range(kZerosByChance, 0.99))
+      ->capture_default_str()
+      ->type_name("SHARE");
 }
 
 std::vector<std::string> matrix_type_names() {
@@ -82,6 +120,16 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
       ->check(CLI::Range(0, 1024))
       ->capture_default_str()
       ->type_name("N")
+      ->group(group);
+  command.add_flag("--pin", o.pin, "Threads of the backend cpu stay on one core each")
+      ->group(group);
+  command
+      .add_option("--sparsity", o.sparsity,
+                  "cpu: weights that meet a zero of a squared ReLU are not read (skip, the same "
+                  "results), read all the same (keep), or laid out like all others (none)")
+      ->check(CLI::IsMember(sparsity_names()))
+      ->capture_default_str()
+      ->type_name("NAME")
       ->group(group);
   command
       .add_option("--groupnorm-eps", o.groupnorm_eps,

@@ -15,6 +15,8 @@ namespace prwkv::cli {
 struct ModelOptions {
   std::string model, backend = "cpu", dtype, vocab;
   int threads = 0;
+  bool pin = false;
+  std::string sparsity = "skip";
   std::optional<double> groupnorm_eps;
 
   /// What the library is asked for. Throws Error{kInvalidArgument} for options that contradict.
@@ -23,6 +25,10 @@ struct ModelOptions {
   void expect_model(const std::string& command) const;
   [[nodiscard]] std::shared_ptr<Engine> open(const std::string& command) const;
 };
+
+/// Names of Sparsity, and back.
+std::vector<std::string> sparsity_names();
+[[nodiscard]] Sparsity sparsity_of(const std::string& name);
 
 /// The types that matrices can be kept in: f32, f16, bf16 and the block types, q4_0 to iq4_xs.
 std::vector<std::string> matrix_type_names();
@@ -41,6 +47,9 @@ struct PromptOptions {
 /// Adds --prompt and --prompt-file.
 std::array<CLI::Option*, 2> add_prompt_options(CLI::App& command, PromptOptions& o,
                                                const std::string& what);
+
+/// Adds --zeros, for random weights.
+CLI::Option* add_zeros_option(CLI::App& command, double& zeros);
 
 /// Checks of values that CLI11 has none for: a finite number above 0; 64 bits without a sign.
 CLI::Validator positive_number();

@@ -88,14 +88,14 @@ class Binder final : public ParamVisitor {
     const std::optional<DType> asked =
         own != options_.dtypes.end() ? std::optional(own->second) : options_.dtype;
     const DType dtype = asked ? matrix_type(p, *asked, kept(wanted)) : kept(wanted);
-    const bool packs = is_for_linear(p) && backend_.packed_bytes(dtype, p.shape) > 0;
+    const bool packs = is_for_linear(p) && backend_.packed(dtype, p.shape, p.input);
     if (!packs && dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
       m.weight.shape = p.shape;
       m.weight.dtype = dtype;
       m.weight.data = const_cast<std::byte*>(wanted.dense_bytes().data());  // only read
       return;
     }
-    m.weight = packs ? arena_.make_packed(p.shape, dtype) : arena_.make(p.shape, dtype);
+    m.weight = packs ? arena_.make_packed(p.shape, dtype, p.input) : arena_.make(p.shape, dtype);
     upload(m.weight, wanted);
     file_.reader().done_with(s.bytes);  // its pages are not needed again
   }

@@ -43,7 +43,8 @@ struct Param {
   std::string name;  ///< as in BlinkDL checkpoints
   Shape shape;       ///< as used here, (out, in) for matrices
   Stored stored = Stored::kVector;
-  int layer = -1;  ///< block index; -1 for embedding, head and final norm
+  int layer = -1;             ///< block index; -1 for embedding, head and final norm
+  Input input = Input::kAny;  ///< of matrices: what they are multiplied with
 };
 
 /// Whether a matrix is an operand of op::linear, in whatever layout the backend likes; the others are
@@ -64,8 +65,8 @@ class ParamVisitor {
   void vector(const std::string& name, Tensor& t, const Shape& shape) {
     visit({name, shape, Stored::kVector, layer}, t);
   }
-  void matrix(const std::string& name, Matrix& m, const Shape& shape) {
-    visit_matrix({name, shape, Stored::kMatrix, layer}, m);
+  void matrix(const std::string& name, Matrix& m, const Shape& shape, Input input = Input::kAny) {
+    visit_matrix({name, shape, Stored::kMatrix, layer, input}, m);
   }
   void transposed(const std::string& name, Matrix& m, const Shape& shape) {
     visit_matrix({name, shape, Stored::kTransposed, layer}, m);

@@ -9,6 +9,7 @@
 #include <numbers>
 #include <numeric>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "base/hash.h"
@@ -160,15 +161,36 @@ struct Law {
 Law normal(double mean, double spread) { return {Law::kNormal, mean, spread}; }
 Law uniform(double low, double high) { return {Law::kUniform, (low + high) / 2, (high - low) / 2}; }
 
+/// How far below its mean a normal number must be drawn from so that a share `p` of them is negative.
+double quantile(double p) {
+  double low = -10, high = 10;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erfc(-middle / std::numbers::sqrt2) / 2 < p ? low : high) = middle;
+  }
+  return low;
+}
+
 /// Magnitudes as in trained models, so that activations stay finite and logits of order one however
 /// long the text: projections keep the variance, what a block adds is small in deep models, decays
 /// span what training finds.
-Law law_of(const Param& p, const Dims& d) {
+Law law_of(const Param& p, const ModelShape& shape) {
+  const Dims& d = shape.dims;
   const std::string_view name = p.name;
   const auto ends = [name](std::initializer_list<std::string_view> suffixes) {
     return std::any_of(suffixes.begin(), suffixes.end(),
                        [name](std::string_view s) { return name.ends_with(s); });
   };
+  // What goes into the squared ReLU is pushed below zero: ln2 adds a constant to every channel, and every
+  // row of `key` has a sum below zero to meet it. The variance of a shifted row is 2/3 of one that is not.
+  constexpr double kOffset = 0.5, kShifted = 2.0 / 3;
+  const bool has_zeros = shape.zeros > kZerosByChance;
+  if (has_zeros && ends({".ln2.bias"})) return normal(kOffset, 0.1);
+  if (has_zeros && ends({".ffn.key.weight"})) {
+    const auto C = static_cast<double>(d.C);
+    const double push = quantile(shape.zeros) * std::sqrt(kShifted + kOffset * kOffset);
+    return normal(-push / (kOffset * C), 1 / std::sqrt(C));
+  }
   if (p.stored == Stored::kVector) {
     struct Row {
       std::string_view suffix;
@@ -256,7 +278,7 @@ class Weights {
       convert(values, dtype, out.data());
       return;
     }
-    const std::vector<std::byte>& scaled = scaled_table(law.spread, dtype);
+    const std::vector<std::byte>& scaled = scaled_table(law, dtype);
     const auto block = static_cast<std::uint64_t>(info(dtype).block_size);
     const std::uint64_t first = begin / block, last = kTable / block;
     const std::uint64_t length = is_block(dtype) ? 1 : kWindow;
@@ -278,11 +300,11 @@ class Weights {
     return law.mean + law.spread * x;
   }
 
-  const std::vector<std::byte>& scaled_table(double spread, DType dtype) {
-    std::vector<std::byte>& scaled = scaled_[{spread, dtype}];
+  const std::vector<std::byte>& scaled_table(const Law& law, DType dtype) {
+    std::vector<std::byte>& scaled = scaled_[{law.mean, law.spread, dtype}];
     if (scaled.empty()) {
       std::vector<float> values(table_);
-      for (float& x : values) x *= static_cast<float>(spread);
+      for (float& x : values) x = x * static_cast<float>(law.spread) + static_cast<float>(law.mean);
       scaled.resize(row_bytes(dtype, kTable));
       convert(values, dtype, scaled.data());
     }
@@ -291,7 +313,8 @@ class Weights {
 
   std::uint64_t seed_;
   std::vector<float> table_;
-  std::map<std::pair<double, DType>, std::vector<std::byte>> scaled_;  // by spread and type
+  std::map<std::tuple<double, double, DType>, std::vector<std::byte>>
+      scaled_;  // by mean, spread and type
 };
 
 constexpr std::size_t kRandomPiece = std::size_t{1} << 20U;  // bytes made at a time
@@ -301,13 +324,14 @@ class RandomBinder final : public ParamVisitor {
  public:
   RandomBinder(const ModelShape& shape, DType dtype, Backend& backend, Arena& arena,
                std::uint64_t seed)
-      : dims_(shape.dims), dtype_(dtype), backend_(backend), arena_(arena), weights_(seed) {}
+      : shape_(shape), dtype_(dtype), backend_(backend), arena_(arena), weights_(seed) {}
 
   void visit(const Param& p, Tensor& t) override {
-    const Law law = law_of(p, dims_);
+    const Law law = law_of(p, shape_);
     if (p.stored == Stored::kVector) return make_vector(p, law, t);
     const DType dtype = stored_type(p, dtype_);
-    t = is_for_linear(p) ? arena_.make_packed(p.shape, dtype) : arena_.make(p.shape, dtype);
+    t = is_for_linear(p) ? arena_.make_packed(p.shape, dtype, p.input)
+                         : arena_.make(p.shape, dtype);
     if (p.stored == Stored::kTransposed) return make_transposed(p, law, t);
     const std::int64_t rows = p.shape[0];
     const auto row = static_cast<std::int64_t>(row_bytes(dtype, p.shape[1]));
@@ -350,13 +374,13 @@ class RandomBinder final : public ParamVisitor {
         }
       }
     }
-    if (t.layout == Layout::kPacked)
+    if (t.layout != Layout::kRows)
       backend_.put_rows(t, 0, p.shape[0], turned.data());
     else
       backend_.upload(t, turned.data());
   }
 
-  const Dims& dims_;
+  const ModelShape& shape_;
   DType dtype_;
   Backend& backend_;
   Arena& arena_;
@@ -443,13 +467,17 @@ void write_random_model(const ModelShape& shape, DType dtype, const std::string&
   });
   SafetensorsWriter out(
       path, specs,
-      {{"format", "pt"}, {"random_weights", fmt::format("{}, seed {}", shape.name, seed)}});
+      {{"format", "pt"},
+       {"random_weights",
+        fmt::format("{}{}, seed {}", shape.name,
+                    shape.zeros > kZerosByChance ? fmt::format(" with {} zeros", shape.zeros) : "",
+                    seed)}});
   Weights weights(seed);
   const std::size_t size = info(dtype).block_bytes, total = shape.bytes(dtype);
   std::size_t done = 0;
   std::vector<std::byte> piece;
   for (const Param& p : params) {
-    const Law law = law_of(p, shape.dims);
+    const Law law = law_of(p, shape);
     const auto elements = static_cast<std::uint64_t>(p.shape.numel());
     for (std::uint64_t begin = 0; begin < elements; begin += kRandomPiece / size) {
       piece.resize(

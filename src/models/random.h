@@ -10,11 +10,16 @@
 
 namespace prwkv {
 
+inline constexpr double kZerosByChance = 0.5;
+
 /// "rwkv7:0.4b" -> its generation and sizes.
 struct ModelShape {
   std::string name;
   const Generation* generation = nullptr;
   Dims dims;
+  /// Share of the channel mix's activations that are zero: max(x, 0)² makes half of them so by chance,
+  /// training many more. About, on an average text.
+  double zeros = kZerosByChance;
   /// Parameters, and bytes of a model whose matrices are `dtype`. Vectors are stored in it as well; if
   /// it is a block type, they and the low-rank pairs are f16.
   [[nodiscard]] std::int64_t parameters() const;

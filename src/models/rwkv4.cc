@@ -136,7 +136,7 @@ void Rwkv4::visit(ParamVisitor& f) {
     f.vector(b + "ffn.time_mix_r", p.ffn.time_mix_r, {C});
     f.matrix(b + "ffn.key.weight", p.ffn.key, {F, C});
     f.matrix(b + "ffn.receptance.weight", p.ffn.receptance, {C, C});
-    f.matrix(b + "ffn.value.weight", p.ffn.value, {C, F});
+    f.matrix(b + "ffn.value.weight", p.ffn.value, {C, F}, Input::kSquaredRelu);
     if (l == dims_.tiny_layer) {
       const std::int64_t D = dims_.ranks.at("tiny");
       f.norm(b + "tiny_ln", tiny.tiny_ln, C);

@@ -142,7 +142,7 @@ void Rwkv6::visit(ParamVisitor& f) {
     f.vector(b + "ffn.time_maa_r", p.ffn.time_maa_r, {C});
     f.matrix(b + "ffn.key.weight", p.ffn.key, {F, C});
     f.matrix(b + "ffn.receptance.weight", p.ffn.receptance, {C, C});
-    f.matrix(b + "ffn.value.weight", p.ffn.value, {C, F});
+    f.matrix(b + "ffn.value.weight", p.ffn.value, {C, F}, Input::kSquaredRelu);
   }
   f.layer = -1;
   f.norm("ln_out", ln_out, C);

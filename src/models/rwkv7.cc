@@ -155,7 +155,7 @@ void Rwkv7::visit(ParamVisitor& f) {
     f.norm(b + "att.ln_x", p.att.ln_x, A);
     f.vector(b + "ffn.x_k", p.ffn.x_k, {C});
     f.matrix(b + "ffn.key.weight", p.ffn.key, {F, C});
-    f.matrix(b + "ffn.value.weight", p.ffn.value, {C, F});
+    f.matrix(b + "ffn.value.weight", p.ffn.value, {C, F}, Input::kSquaredRelu);
   }
   f.layer = -1;
   f.norm("ln_out", ln_out, C);

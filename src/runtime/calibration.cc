@@ -197,7 +197,7 @@ Tensor CalibratingBackend::packed_replacement(const Tensor& w) {
   const QuantizedMatrix& matrix = done_.at(target->second.name);
   Tensor& packed = packed_[target->second.name];
   if (!packed) {
-    packed = arena_.make_packed(matrix.shape, matrix.dtype);
+    packed = arena_.make_packed(matrix.shape, matrix.dtype, Input::kAny);
     inner_->put_rows(packed, 0, matrix.shape[0], matrix.blocks.data());
   }
   return packed;

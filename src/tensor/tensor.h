@@ -28,8 +28,16 @@ struct Shape {
 
 /// Where the elements of a tensor are.
 enum class Layout : std::uint8_t {
-  kRows,    ///< one after the other
-  kPacked,  ///< as the backend wants them that packed them (Backend::pack); only its `linear` knows
+  kRows,  ///< one after the other
+  // As the backend wants them that packed them (Backend::pack); only its `linear` knows how.
+  kPacked,   ///< for any input
+  kByInput,  ///< so that what meets a zero need not be read
+};
+
+/// What is known of the input of a matrix.
+enum class Input : std::uint8_t {
+  kAny,
+  kSquaredRelu,  ///< max(x, 0)²: exactly zero for most channels of a trained model
 };
 
 /// Copies are cheap and share the data. A default-constructed tensor is "absent" and tests false.

@@ -90,13 +90,17 @@ class Report(unittest.TestCase):
     def test_pages_follow_from_the_json(self) -> None:
         with tempfile.TemporaryDirectory(prefix="prwkv-report-") as name:
             out = Path(name)
-            parts = [a for p in ("speed", "batches", "memory", "products") for a in ("--part", p)]
+            parts = [a for p in ("speed", "batches", "sparsity", "memory", "products") for a in ("--part", p)]
             subprocess.run([sys.executable, ROOT / "bench/report.py", "--quick", "--build", BUILD, "--out", out, *parts],
                            check=True, capture_output=True)
             bench = json.loads((out / "bench.json").read_text())
-            self.assertEqual(list(bench), ["results", "batches", "ragged", "memory"])
+            self.assertEqual(list(bench), ["results", "batches", "ragged", "sparsity", "memory"])
             self.assertEqual([p["name"] for p in bench["memory"]["planned"]], ["rwkv4:L1000,C65536"] * 3)
             page = (out / "bench.md").read_text()
+            skipped = {r["sparsity"]: r for r in bench["sparsity"] if r["model"]["dtype"] == "f16"}
+            self.assertEqual(skipped["skip"]["logits_hash"], skipped["keep"]["logits_hash"])
+            self.assertGreater(skipped["skip"]["generation"]["skipped_bytes"], 0)
+            self.assertEqual(skipped["keep"]["generation"]["skipped_bytes"], 0)
             for result in bench["results"]:
                 self.assertIn(result["logits_hash"], page)
             self.assertEqual(page.count("does not fit"), 3)

@@ -749,7 +749,7 @@ class Bench(CliTest):
         out = self.json("bench", "--random-weights", self.SMALL, "--dtype", "f16", "--threads", 1, *self.QUICK)
         self.assertEqual(list(out), ["machine", "model", "load_seconds", "first_tokens", "warmup_seconds",
                                      "peak_resident_bytes", "generation", "prompt", "prompts", "batches",
-                                     "logits_hash"])
+                                     "sparsity", "logits_hash"])
         self.assertEqual(out["machine"]["threads"], 1)
         self.check_result(out)
         body = 2 * (4 * 64 * 64 + 2 * 64 * 256 + 2 * 64 * 3 * 32) + 2 * 64 * 32  # v1, v2 from layer 1 on
@@ -758,7 +758,20 @@ class Bench(CliTest):
         # ln1, ln2; x_r to x_g; w0, a0, k_k, k_a, r_k; ln_x; ffn.x_k; then v0 of layer 1, ln0, ln_out
         vectors = 4 * 64 * (2 * (4 + 6 + 5 + 2 + 1) + 1 + 4)
         state = 2 * 4 * 2 * (2 * 64 + 2 * 32 * 32)
-        self.assertEqual(out["generation"]["bytes"], 2 * (body + head + 64) + vectors + state)
+        read = out["generation"]["bytes"] + out["generation"]["skipped_bytes"]
+        self.assertEqual(read, 2 * (body + head + 64) + vectors + state)
+
+    def test_zeros_are_skipped(self) -> None:
+        shape = "rwkv7:L2,C64,F512,V1000,N32"
+        out = self.json("bench", "--random-weights", shape, "--zeros", "0.8", "--sparsity", "skip,keep,none", "--threads", "1",
+                        "--prompt-tokens", "4", "--gen-tokens", "8", "--repeat", "1", "--json")
+        skip, keep, none = out["results"]
+        self.assertEqual([r["sparsity"] for r in out["results"]], ["skip", "keep", "none"])
+        self.assertEqual(skip["logits_hash"], keep["logits_hash"])
+        value = 2 * 2 * 64 * 512  # bytes of ffn.value in both layers
+        self.assertTrue(0.7 * value < skip["generation"]["skipped_bytes"] < 0.9 * value, skip["generation"])
+        self.assertEqual([r["generation"]["skipped_bytes"] for r in (keep, none)], [0, 0])
+        self.assertEqual(keep["generation"]["bytes"], none["generation"]["bytes"])
 
     def test_sweep(self) -> None:
         shapes = f"{self.SMALL},rwkv4:L1,C64,V300"

@@ -86,6 +86,12 @@ std::function<Doubles()> rounded(const Args& args, const Tensor& wanted, double 
 /// that is rounded where there is no fused multiply-add, and the tree that adds the lanes.
 double roundings_of_sum(std::int64_t n) { return static_cast<double>((n + 7) / 8) + 1 + 4; }
 
+/// The same where terms of 512 are added one after the other (ops/linear/by_input_cpu.h).
+double roundings_of_segments(std::int64_t n) {
+  constexpr std::int64_t kSegment = 512;
+  return static_cast<double>(std::min(n, kSegment) * 2 + n / kSegment + 1);
+}
+
 /// Error of act(z) when z itself is off by `dz`.
 double act_error(Act act, double z, double dz) {
   const double y = ref::apply(act, z);
@@ -369,7 +375,18 @@ struct Part {
   Act act = Act::kNone;
   bool bias = false, saved = false;
   float scale = 1;
+  Input input = Input::kAny;
 };
+
+/// max(x, 0)², most of them zero.
+Tensor squared_relus(CaseData& d, const Shape& shape) {
+  const Tensor x = d.uniform(shape);
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const double above = std::max(0.0, ref::load(x, i) - 0.6);
+    ref::store(x, i, above * above);
+  }
+  return x;
+}
 
 /// What rounding the activations of a projection adds to the error of its sums.
 Doubles error_of_rounding(const Projection& q, DType weights, const Arithmetic& arithmetic) {
@@ -421,9 +438,11 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Part& p = parts[i];
     Projection& q = a.part[i];
-    q.x = d->uniform({T, p.in});
+    const bool is_sparse = p.input == Input::kSquaredRelu;
+    q.x = is_sparse ? squared_relus(*d, {T, p.in}) : d->uniform({T, p.in});
     // Results of size 1 whatever the length, so that activation functions are used where they bend.
     q.w = d->weight({p.out, p.in}, p.dtype, 3 / std::sqrt(static_cast<double>(p.in)));
+    if (is_sparse) q.w.layout = Layout::kByInput;  // if the backend likes to
     q.y = d->output({T, p.out});
     q.act = p.act;
     q.scale = p.scale;
@@ -433,17 +452,21 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
   // What the operands are, in types whose magnitudes can be taken.
   LinearArgs plain = a;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (is_block(parts[i].dtype)) plain.part[i].w = d->decoded(a.part[i].w);
+    plain.part[i].w.layout = Layout::kRows;
+    if (is_block(parts[i].dtype)) plain.part[i].w = d->decoded(plain.part[i].w);
   }
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto sum_error = [plain, i, keep = d,
-                            dtype = parts[i].dtype](const Arithmetic& arithmetic) {
+    const auto sum_error = [plain, i, keep = d, dtype = parts[i].dtype,
+                            input = parts[i].input](const Arithmetic& arithmetic) {
       LinearArgs one;
       one.n = 1;
       one.part[0] = plain.part[i];
       one.part[0].act = Act::kNone;
       const Projection& q = one.part[0];
-      Doubles b = rounded(one, q.y, roundings_of_sum(q.x.dim(1)) + 2)();
+      const std::int64_t in = q.x.dim(1);
+      const double roundings =
+          input == Input::kAny ? roundings_of_sum(in) : roundings_of_segments(in);
+      Doubles b = rounded(one, q.y, roundings + 2)();
       const Doubles more = error_of_rounding(q, dtype, arithmetic);
       for (std::size_t j = 0; j < b.size(); ++j) b[j] += more[j];
       return b;
@@ -506,6 +529,25 @@ Cases linear_cases() {
     }
     add(type + "_one_output", 3, {{info(t).block_size, 1, t}});
     add(type + "_bias_and_saved", 5, {{info(t).block_size, 19, t, Act::kSilu, true, true, 0.25f}});
+  }
+  for (const DType t : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+    const std::string type(name_of(t));
+    const Input zeros = Input::kSquaredRelu;
+    for (const std::int64_t in : {32, 288, 512, 544, 1600}) {
+      for (const std::int64_t T : {1, 2, 5, 6, 7, 16, 63, 97}) {
+        if (kFewCases && (in > 544 || T > 7)) continue;
+        add(fmt::format("{}_zeros_in_{}_rows_{}", type, in, T), T,
+            {{in, in == 544 ? 192 : 64, t, Act::kNone, false, false, 1, zeros}});
+      }
+    }
+    for (const std::int64_t T : {1, 5}) {
+      // Shapes that cannot be stored by input, and several projections of both kinds.
+      add(fmt::format("{}_zeros_of_all_kinds_rows_{}", type, T), T,
+          {{320, 50, t, Act::kNone, false, false, 1, zeros},
+           {640, 64, t, Act::kSilu, true, true, 0.5f, zeros},
+           {320, 64, t},
+           {1024, 128, t, Act::kTanh, true, false, 1, zeros}});
+    }
   }
   for (const Act act : {Act::kNone, Act::kSigmoid, Act::kTanh, Act::kSilu, Act::kReluSq, Act::kExp,
                         Act::kNegExp, Act::kExpNegExp, Act::kDecay7}) {
@@ -590,6 +632,14 @@ Cases linear_rows() {
                                  {63, 41, t, Act::kTanh, true},
                                  {2049, 6, t, Act::kSilu},
                                  {7, 5, t, Act::kNone, true, true}},
+                                data_for("linear", name), {1, kManyRows}));
+  }
+  for (const DType t : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+    const std::string name = fmt::format("{}_zeros_rows", name_of(t));
+    const Input zeros = Input::kSquaredRelu;
+    cases.push_back(linear_case(name, kManyRows,
+                                {{1056, 64, t, Act::kNone, false, false, 1, zeros},
+                                 {512, 128, t, Act::kTanh, true, false, 1, zeros}},
                                 data_for("linear", name), {1, kManyRows}));
   }
   for (const DType t : kBlockTypes) {

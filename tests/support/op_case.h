@@ -163,15 +163,15 @@ class Placed {
     return t;
   }
 
-  // As a loader does: panels of the backend, where it has any for the type.
-  Tensor pack(const Tensor& host, std::size_t bytes) {
+  // As a loader does: in the layout that the backend wants.
+  Tensor pack(const Tensor& host, const Packed& packed) {
     Copy copy;
-    copy.buffer = backend_.allocate(bytes);
+    copy.buffer = backend_.allocate(packed.bytes);
     Tensor t = host;
     t.data = copy.buffer.data();
-    t.layout = Layout::kPacked;
+    t.layout = packed.layout;
     backend_.put_rows(t, 0, t.dim(0), host.data);
-    copy.before.resize(bytes);
+    copy.before.resize(packed.bytes);
     backend_.download(copy.before.data(), bytes_of(copy.buffer));
     copy.tensor = t;
     copies_.emplace(host.data, std::move(copy));
@@ -180,13 +180,16 @@ class Placed {
 
   Tensor place(const Tensor& host, std::size_t misaligned) {
     if constexpr (std::same_as<Args, LinearArgs>) {
-      if (is_block(host.dtype)) {
-        const std::size_t packed = backend_.packed_bytes(host.dtype, host.shape);
-        if (packed > 0) return pack(host, packed);
+      const bool is_by_input = host.layout == Layout::kByInput;  // what a case asks for
+      if (is_block(host.dtype) || is_by_input) {
+        const Packed packed = backend_.packed(host.dtype, host.shape,
+                                              is_by_input ? Input::kSquaredRelu : Input::kAny);
+        if (packed) return pack(host, packed);
       }
     }
     constexpr std::size_t kGuard = 64;
     Tensor t = host;
+    t.layout = Layout::kRows;
     const bool is_weight =
         is_block(host.dtype) || (is_float(host.dtype) && host.dtype != DType::kF64);
     if (host.dtype == DType::kF64) t.dtype = backend_.activation_dtype();

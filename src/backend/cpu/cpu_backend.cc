@@ -79,13 +79,31 @@ std::string CpuBackend::description() const {
   return fmt::format("cpu, {}, {} thread{}", kernels_.isa, threads(), threads() == 1 ? "" : "s");
 }
 
-std::size_t CpuBackend::packed_bytes(DType dtype, const Shape& shape) const {
+Packed CpuBackend::packed(DType dtype, const Shape& shape, Input input) const {
+  const std::int64_t by_input = kernels_.by_input_bytes(dtype, shape[0], shape[1]);
+  if (input == Input::kSquaredRelu && sparsity_ != Sparsity::kNone && by_input > 0)
+    return {Layout::kByInput, static_cast<std::size_t>(by_input)};
   const std::int64_t panels = (shape[0] + kernels_.panel_rows - 1) / kernels_.panel_rows;
-  return static_cast<std::size_t>(panels * kernels_.panel_bytes(dtype, shape[1]));
+  const std::int64_t bytes = panels * kernels_.panel_bytes(dtype, shape[1]);
+  if (bytes == 0) return {};
+  return {Layout::kPacked, static_cast<std::size_t>(bytes)};
 }
 
 void CpuBackend::pack(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows) {
   static_assert(kPackedRows % cpu::kMostPanelRows == 0);
+  if (to.layout == Layout::kByInput) {
+    const cpu::ByInputPacking packing = {.to = to.as<std::byte>(),
+                                         .rows = static_cast<const std::byte*>(rows),
+                                         .first = first,
+                                         .n = n,
+                                         .out = to.dim(0),
+                                         .in = to.dim(1),
+                                         .dtype = to.dtype};
+    pool_.parallel_for(to.dim(1) / 32, 4, [&](std::int64_t begin, std::int64_t end) {
+      kernels_.pack_by_input(packing, begin, end);
+    });
+    return;
+  }
   const std::int64_t in = to.dim(1), panel = kernels_.panel_bytes(to.dtype, in);
   const auto row = static_cast<std::int64_t>(row_bytes(to.dtype, in));
   pool_.parallel_for(n, kPackedRows, [&](std::int64_t begin, std::int64_t end) {
@@ -104,7 +122,7 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   std::size_t count = 0, bytes = 0;
   for (int p = 0; p < n; ++p) {
     cpu::Product& part = parts[p];
-    const cpu::Form form = kernels_.form(part.dtype, part.T);
+    const cpu::Form form = kernels_.form(part.dtype, part.layout, part.T);
     if (form == cpu::Form::kFloat || part.T == 0) {
       part.activations = reinterpret_cast<const std::byte*>(part.x);
       continue;
@@ -151,12 +169,60 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   });
 }
 
+namespace {
+
+/// Weights by input and one row: then it is the inputs that are divided among threads, and what they
+/// give is added at the end. Rows of weights stay whole, which is how memory likes to be read.
+bool is_in_segments(const cpu::Product& p) { return p.layout == Layout::kByInput && p.T == 1; }
+
+}  // namespace
+
+void CpuBackend::prepare_segments(cpu::Product* parts, int n) {
+  std::int64_t segments = 0, sums = 0;
+  const auto of = [&](const cpu::Product& p) {
+    return (p.in + kernels_.segment_inputs - 1) / kernels_.segment_inputs;
+  };
+  for (int i = 0; i < n; ++i) {
+    if (!is_in_segments(parts[i])) continue;
+    segments += of(parts[i]);
+    sums += of(parts[i]) * parts[i].out;
+  }
+  if (segments == 0) return;
+  const std::size_t bytes = static_cast<std::size_t>(sums) * sizeof(float);
+  if (segment_sums_.bytes() < bytes) segment_sums_ = allocate(bytes);
+  segment_bytes_.resize(std::max(segment_bytes_.size(), static_cast<std::size_t>(segments)));
+  auto* sum = static_cast<float*>(segment_sums_.data());
+  std::int64_t* read = segment_bytes_.data();
+  for (int i = 0; i < n; ++i) {
+    if (!is_in_segments(parts[i])) continue;
+    parts[i].segments = {sum, read};
+    sum += of(parts[i]) * parts[i].out;
+    read += of(parts[i]);
+  }
+}
+
+void CpuBackend::add_segments(cpu::Product* parts, int n) {
+  for (int i = 0; i < n; ++i) {
+    const cpu::Product& p = parts[i];
+    if (!is_in_segments(p)) continue;
+    kernels_.product(p, 0, p.out);
+    skipping_.bytes += kernels_.by_input_bytes(p.dtype, p.out, p.in);
+    for (std::int64_t s = 0; s * kernels_.segment_inputs < p.in; ++s)
+      skipping_.bytes_read += p.segments.bytes_read[s];
+  }
+}
+
 void CpuBackend::products(cpu::Product* parts, int n) {
   convert_activations(parts, n);
+  prepare_segments(parts, n);
   // Pieces of all parts are numbered one after the other: `first[p]` is the first piece of part p.
   std::array<std::int64_t, LinearArgs::kMax + 1> first{};
   std::array<std::int64_t, LinearArgs::kMax> rows{};
   std::int64_t bytes = 0, work = 0;
+  const auto units_of = [&](const cpu::Product& p) {
+    return is_in_segments(p) ? (p.in + kernels_.segment_inputs - 1) / kernels_.segment_inputs
+                             : p.out;
+  };
   for (int p = 0; p < n; ++p) {
     bytes += static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in)) * parts[p].out;
     work += parts[p].in * parts[p].out * parts[p].T;
@@ -166,29 +232,33 @@ void CpuBackend::products(cpu::Product* parts, int n) {
   for (int p = 0; p < n; ++p) {
     const auto i = static_cast<std::size_t>(p);
     const auto row = static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in));
-    rows[i] =
-        parts[p].T > 1
-            ? kPieceRowsMany
-            : std::max<std::int64_t>(1, piece_bytes / std::max<std::int64_t>(row, 1) / 16) * 16;
-    first[i + 1] = first[i] + (parts[p].out + rows[i] - 1) / rows[i];
+    if (parts[p].layout == Layout::kByInput)
+      rows[i] = is_in_segments(parts[p]) ? 1 : kernels_.by_input_channels;
+    else if (parts[p].T > 1)
+      rows[i] = kPieceRowsMany;
+    else
+      rows[i] = std::max<std::int64_t>(1, piece_bytes / std::max<std::int64_t>(row, 1) / 16) * 16;
+    first[i + 1] = first[i] + (units_of(parts[p]) + rows[i] - 1) / rows[i];
   }
   const std::int64_t pieces = first[static_cast<std::size_t>(n)];
-  pool_.parallel_for(pieces, work < kWorthAThread ? pieces : 1,
-                     [&](std::int64_t begin, std::int64_t end) {
-                       std::size_t p = 0;
-                       for (std::int64_t piece = begin; piece < end; ++piece) {
-                         while (piece >= first[p + 1]) ++p;
-                         const std::int64_t row = (piece - first[p]) * rows[p];
-                         kernels_.product(parts[p], row, std::min(row + rows[p], parts[p].out));
-                       }
-                     });
+  pool_.parallel_for(
+      pieces, work < kWorthAThread ? pieces : 1, [&](std::int64_t begin, std::int64_t end) {
+        std::size_t p = 0;
+        for (std::int64_t piece = begin; piece < end; ++piece) {
+          while (piece >= first[p + 1]) ++p;
+          const std::int64_t row = (piece - first[p]) * rows[p];
+          const auto run = is_in_segments(parts[p]) ? kernels_.product_segments : kernels_.product;
+          run(parts[p], row, std::min(row + rows[p], units_of(parts[p])));
+        }
+      });
+  add_segments(parts, n);
 }
 
 void CpuBackend::linear(const LinearArgs& args) {
   std::array<cpu::Product, LinearArgs::kMax> parts;
   for (int i = 0; i < args.n; ++i) {
     const Projection& p = args.part[static_cast<std::size_t>(i)];
-    if (is_block(p.w.dtype) && p.w.layout != Layout::kPacked)
+    if (is_block(p.w.dtype) && p.w.layout == Layout::kRows)
       fail(Code::kInternal, "linear: a matrix of {} is not packed", name_of(p.w.dtype));
     parts[static_cast<std::size_t>(i)] = {.y = p.y.as<float>(),
                                           .saved = p.saved.as<float>(),
@@ -202,7 +272,9 @@ void CpuBackend::linear(const LinearArgs& args) {
                                           .y_stride = p.y.dim(1),
                                           .dtype = p.w.dtype,
                                           .act = p.act,
-                                          .scale = p.scale};
+                                          .scale = p.scale,
+                                          .layout = p.w.layout,
+                                          .skips_zeros = sparsity_ == Sparsity::kSkip};
   }
   products(parts.data(), args.n);
 }
@@ -299,7 +371,7 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
       throw Error(Code::kUnsupported, fmt::format("this processor has no {}", set.name),
                   {.hint = "unset PRWKV_CPU_ISA to use the best instruction set there is"});
     }
-    return std::make_unique<CpuBackend>(set.kernels(), options.threads);
+    return std::make_unique<CpuBackend>(set.kernels(), options);
   }
   throw Error(Code::kInvalidArgument,
               fmt::format("{}there is no instruction set '{}' here",

@@ -1,6 +1,7 @@
 /// Threads and SIMD: f32 activations, weights in f32, f16 or bf16 computed on where they lie.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -16,8 +17,11 @@ namespace prwkv {
 /// those are for checking, not for use.
 class CpuBackend : public RefBackend {
  public:
-  explicit CpuBackend(const cpu::KernelTable& kernels, int threads)
-      : RefBackend(DType::kF32), kernels_(kernels), pool_(threads) {}
+  CpuBackend(const cpu::KernelTable& kernels, const BackendOptions& options)
+      : RefBackend(DType::kF32),
+        kernels_(kernels),
+        pool_(options.threads, options.pinning),
+        sparsity_(options.sparsity) {}
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] int threads() const { return pool_.size(); }
@@ -27,9 +31,17 @@ class CpuBackend : public RefBackend {
   /// One slice of every probe, some hundred milliseconds (machine_limits.cc).
   void measure_limits(const ProbeMemory& memory, LimitSamples& samples);
 
-  /// Matrices of blocks are panels here (backend/cpu/panels.h).
-  [[nodiscard]] std::size_t packed_bytes(DType dtype, const Shape& shape) const override;
+  /// Matrices that meet squared ReLUs are stored by input (ops/linear/by_input_cpu.h), where type and
+  /// shape allow it; others of blocks are panels (backend/cpu/panels.h).
+  [[nodiscard]] Packed packed(DType dtype, const Shape& shape, Input input) const override;
   void pack(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows) override;
+
+  /// Weights stored by input that single rows of activations met so far.
+  struct Skipping {
+    std::int64_t bytes = 0;       ///< of all of them
+    std::int64_t bytes_read = 0;  ///< of those whose inputs were not zero
+  };
+  [[nodiscard]] const Skipping& skipping() const { return skipping_; }
 
 #define X(op, Args) void op(const Args& args) override;
   PRWKV_FORWARD_OPS(X)
@@ -42,6 +54,8 @@ class CpuBackend : public RefBackend {
  private:
   void products(cpu::Product* parts, int n);
   void convert_activations(cpu::Product* parts, int n);
+  void prepare_segments(cpu::Product* parts, int n);
+  void add_segments(cpu::Product* parts, int n);
   void carry_last_rows(const Tensor& state, const Tensor& x, const Seqs& seqs);
 
   double read_rate(const ProbeMemory& memory, cpu::ReadPattern pattern);
@@ -50,6 +64,10 @@ class CpuBackend : public RefBackend {
   const cpu::KernelTable& kernels_;
   ThreadPool pool_;
   Buffer activations_;  // in the forms that the products of one call want
+  Sparsity sparsity_;
+  Buffer segment_sums_;
+  std::vector<std::int64_t> segment_bytes_;
+  Skipping skipping_;
 };
 
 /// The names of those that are compiled in, best first, whether this processor has them or not.

@@ -22,8 +22,15 @@ struct Product {
   DType dtype;
   Act act;
   float scale = 1;
+  Layout layout = Layout::kRows;
+  bool skips_zeros = false;                // weights by input: those that meet zeros are not read
   const std::byte* activations = nullptr;  // x in its form
   std::int64_t width = 1;                  // rows of it that lie together
+  /// Weights by input and one row of x: what the segments of its inputs give, one after the other.
+  struct Segments {
+    float* sums = nullptr;               // (segments, out)
+    std::int64_t* bytes_read = nullptr;  // (segments): weights
+  } segments{};
 };
 
 /// Rows of a matrix of blocks, to be brought into panels (backend/cpu/panels.h).
@@ -34,9 +41,17 @@ struct Packing {
   DType dtype;
 };
 
+/// n rows of a matrix from row `first` on, to be stored by input (ops/linear/by_input_cpu.h).
+struct ByInputPacking {
+  std::byte* to;
+  const std::byte* rows;  // as in files
+  std::int64_t first, n, out, in;
+  DType dtype;
+};
+
 /// What activations become before they meet weights of a type.
 enum class Form {
-  kFloat,       ///< what they are: one row of f32
+  kFloat,       ///< what they are: one row of f32, or weights lie by input
   kFloatTiles,  ///< several of them, as tiles read them (ops/linear/linear_cpu.h)
   kBF16Tiles,   ///< bf16, where the processor multiplies that
   kBytes,       ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
@@ -55,15 +70,20 @@ using Kernel = void (*)(const Args& args, std::int64_t begin, std::int64_t end);
 
 struct KernelTable {
   std::string_view isa;
-  Kernel<EmbeddingArgs> embedding;          // rows
-  Kernel<LayerNormArgs> layer_norm;         // rows
-  Kernel<Product> product;                  // output channels; of panels whole ones
-  Kernel<Packing> pack;                     // rows; whole panels
+  Kernel<EmbeddingArgs> embedding;   // rows
+  Kernel<LayerNormArgs> layer_norm;  // rows
+  Kernel<Product> product;           // output channels; of panels whole ones
+  Kernel<Product> product_segments;  // segments of inputs of one row of x; see Product::Segments
+  Kernel<Packing> pack;              // rows; whole panels
+  Kernel<ByInputPacking> pack_by_input;     // groups of 32 inputs
   Kernel<Activations> convert_activations;  // rows
-  Form (*form)(DType weights, std::int64_t T);
+  Form (*form)(DType weights, Layout layout, std::int64_t T);
   std::int64_t (*activation_bytes)(Form form, std::int64_t in);  // of a row
   std::int64_t (*panel_bytes)(DType dtype, std::int64_t in);     // of one panel; 0: no such panels
-  std::int64_t panel_rows;                                       // rows of weights in a panel
+  std::int64_t (*by_input_bytes)(DType dtype, std::int64_t out, std::int64_t in);  // 0: not so
+  std::int64_t segment_inputs;                                                     // of a segment
+  std::int64_t by_input_channels;            // output channels that are computed together
+  std::int64_t panel_rows;                   // rows of weights in a panel
   std::int64_t (*tile_cols)(Form form);      // most rows of activations that lie together
   Kernel<TokenShiftArgs> token_shift;        // rows; the carried row is the caller's business
   Kernel<TokenDeltaArgs> token_delta;        // rows; likewise

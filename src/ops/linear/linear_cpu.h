@@ -13,6 +13,7 @@
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/math.h"
+#include "ops/linear/by_input_cpu.h"
 #include "ops/linear/integer_product_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
@@ -174,8 +175,9 @@ inline void rows_of(const Product& p, std::int64_t begin, std::int64_t end) {
 
 /// What T rows of activations become for weights of a type, how many of them then lie together, and
 /// the bytes of one.
-inline cpu::Form form(DType weights, std::int64_t T) {
+inline cpu::Form form(DType weights, Layout layout, std::int64_t T) {
   if (panel_bytes(weights, 256) > 0) return cpu::Form::kBytes;
+  if (layout == Layout::kByInput) return cpu::Form::kFloat;
 #ifdef PRWKV_HAS_BF16
   if (weights == DType::kBF16) return cpu::Form::kBF16Tiles;
 #endif
@@ -205,11 +207,15 @@ inline void convert_activations(const cpu::Activations& a, std::int64_t begin, s
 /// Output channels [begin, end) of all rows.
 inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
   if (p.T == 0) return;  // a tile has at least one row of x
-  switch (p.dtype) {
-    case DType::kF32: rows_of<WeightF32>(p, begin, end); break;
-    case DType::kF16: rows_of<WeightF16>(p, begin, end); break;
-    case DType::kBF16: rows_of<WeightBF16>(p, begin, end); break;
-    default: with_block(p.dtype, [&]<class Block>() { panels_of<Block>(p, begin, end); });
+  if (p.layout == Layout::kByInput) {
+    by_input_rows_of(p, begin, end);
+  } else {
+    switch (p.dtype) {
+      case DType::kF32: rows_of<WeightF32>(p, begin, end); break;
+      case DType::kF16: rows_of<WeightF16>(p, begin, end); break;
+      case DType::kBF16: rows_of<WeightBF16>(p, begin, end); break;
+      default: with_block(p.dtype, [&]<class Block>() { panels_of<Block>(p, begin, end); });
+    }
   }
   if (p.scale == 1 && p.bias == nullptr && p.act == Act::kNone && p.saved == nullptr) return;
   const Vec scale = Vec::broadcast(p.scale);

@@ -13,6 +13,7 @@ struct Quads {
   __m512i v;
 
   static Quads load(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
+  void store(std::byte* p) const { _mm512_storeu_si512(p, v); }
   friend Quads operator|(Quads a, Quads b) { return {_mm512_or_si512(a.v, b.v)}; }
   friend Quads lookup(const std::int8_t* table, Quads a) {
     const __m128i row = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
@@ -31,6 +32,17 @@ inline Quads moved(Quads a) {
 template <int from, int mask>
 inline Quads field(Quads a) {
   return moved<-from, mask>(a);
+}
+
+inline void zip(Quads (&w)[4]) {
+  const auto ab_low = _mm512_unpacklo_epi8(w[0].v, w[1].v);
+  const auto ab_high = _mm512_unpackhi_epi8(w[0].v, w[1].v);
+  const auto cd_low = _mm512_unpacklo_epi8(w[2].v, w[3].v);
+  const auto cd_high = _mm512_unpackhi_epi8(w[2].v, w[3].v);
+  w[0].v = _mm512_unpacklo_epi16(ab_low, cd_low);
+  w[1].v = _mm512_unpackhi_epi16(ab_low, cd_low);
+  w[2].v = _mm512_unpacklo_epi16(ab_high, cd_high);
+  w[3].v = _mm512_unpackhi_epi16(ab_high, cd_high);
 }
 
 /// Four neighbouring activations, for all rows.

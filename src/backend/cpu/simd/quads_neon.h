@@ -19,6 +19,11 @@ struct Quads {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(p);
     return {vld1q_u8(bytes), vld1q_u8(bytes + 16)};
   }
+  void store(std::byte* p) const {
+    auto* bytes = reinterpret_cast<std::uint8_t*>(p);
+    vst1q_u8(bytes, low);
+    vst1q_u8(bytes + 16, high);
+  }
   friend Quads operator|(Quads a, Quads b) {
     return {vorrq_u8(a.low, b.low), vorrq_u8(a.high, b.high)};
   }
@@ -44,6 +49,23 @@ inline Quads moved(Quads a) {
 template <int from, int mask>
 inline Quads field(Quads a) {
   return moved<-from, mask>(a);
+}
+
+/// The same of 16 bytes each.
+inline void zip(uint8x16_t& a, uint8x16_t& b, uint8x16_t& c, uint8x16_t& d) {
+  const auto pairs = [](uint8x16_t x, uint8x16_t y) {
+    return uint16x8x2_t{vreinterpretq_u16_u8(vzip1q_u8(x, y)),
+                        vreinterpretq_u16_u8(vzip2q_u8(x, y))};
+  };
+  const uint16x8x2_t ab = pairs(a, b), cd = pairs(c, d);
+  a = vreinterpretq_u8_u16(vzip1q_u16(ab.val[0], cd.val[0]));
+  b = vreinterpretq_u8_u16(vzip2q_u16(ab.val[0], cd.val[0]));
+  c = vreinterpretq_u8_u16(vzip1q_u16(ab.val[1], cd.val[1]));
+  d = vreinterpretq_u8_u16(vzip2q_u16(ab.val[1], cd.val[1]));
+}
+inline void zip(Quads (&w)[4]) {
+  zip(w[0].low, w[1].low, w[2].low, w[3].low);
+  zip(w[0].high, w[1].high, w[2].high, w[3].high);
 }
 
 /// Four neighbouring activations, for all rows.

@@ -20,6 +20,7 @@ struct Quads {
     std::memcpy(r.v, p, sizeof r.v);
     return r;
   }
+  void store(std::byte* p) const { std::memcpy(p, v, sizeof v); }
   friend Quads operator|(Quads a, const Quads& b) {
     for (int i = 0; i < size; ++i) a.v[i] |= b.v[i];
     return a;
@@ -43,6 +44,18 @@ inline Quads moved(Quads a) {
   for (std::uint8_t& e : a.v)
     e = static_cast<std::uint8_t>((up >= 0 ? e << (up & 7) : e >> (-up & 7)) & mask);
   return a;
+}
+
+/// Bytes of four inputs become quads. The bytes 16 l + 4 k + r of all four (r < 4) are row 4 l + r of w[k]
+/// afterwards: the order of instructions that interleave 16 bytes at a time.
+inline void zip(Quads (&w)[4]) {
+  Quads zipped[4];
+  for (int k = 0; k < 4; ++k) {
+    for (int row = 0; row < Vec::size; ++row) {
+      for (int i = 0; i < 4; ++i) zipped[k].v[4 * row + i] = w[i].v[row / 4 * 16 + 4 * k + row % 4];
+    }
+  }
+  for (int k = 0; k < 4; ++k) w[k] = zipped[k];
 }
 
 /// Four neighbouring activations, for all rows.

@@ -1,0 +1,391 @@
+/// Products with a matrix that is stored by input: all weights of one input are one contiguous row.
+///
+/// max(x, 0)² is zero for most channels of a trained model. A zero takes its row out of the product, so
+/// one row of x reads only the rows whose inputs are not zero: fewer bytes than a dense product can.
+///
+///     y = Σ over segments (Σ over the inputs of a segment, in increasing order, x_i W_i)
+///
+/// Leaving out a term 0 · w changes no bit of such a sum, as long as w is finite: sums begin at +0 and
+/// stay what they are. So the results are those of the dense product, and one row of x gives the same
+/// bits alone (segment by segment, on any number of threads) and among others (tiles of rows).
+///
+/// Floats lie as (in, out). Q8_0: 32 inputs together, their codes as (32, out), then the scales of these
+/// codes as (out); codes of a row are permuted within `Quads::size` channels so that interleaving four
+/// rows (`zip`) gives quads in order.
+#pragma once
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/simd/math.h"
+#include "ops/linear/integer_product_cpu.h"
+
+namespace prwkv::PRWKV_ISA {
+
+/// Inputs that are summed by themselves: what a thread takes at a time when there is one row of x.
+inline constexpr std::int64_t kSegment = 512;
+/// Outputs are a multiple of this, inputs of 32: no tail anywhere.
+inline constexpr std::int64_t kChannels = 64;
+static_assert(kChannels % Quads::size == 0);
+
+struct ByInputF32 {
+  static constexpr std::int64_t bytes = 4;
+  static Vec load(const std::byte* p) { return Vec::load_f32(p); }
+};
+struct ByInputF16 {
+  static constexpr std::int64_t bytes = 2;
+  static Vec load(const std::byte* p) { return Vec::load_f16(p); }
+};
+struct ByInputBF16 {
+  static constexpr std::int64_t bytes = 2;
+  static Vec load(const std::byte* p) { return Vec::load_bf16(p); }
+};
+inline constexpr std::int64_t kQ8Bytes = sizeof(quant::BlockQ8_0);  // of 32 inputs of an output
+
+/// What a matrix takes in this layout; 0: it cannot lie so. Where the processor multiplies bf16, a
+/// product of bf16 weights along `in` is twice as fast for many rows.
+inline std::int64_t by_input_bytes(DType dtype, std::int64_t out, std::int64_t in) {
+  if (out % kChannels != 0 || in % 32 != 0) return 0;
+  switch (dtype) {
+    case DType::kF32: return out * in * 4;
+    case DType::kF16: return out * in * 2;
+#ifndef PRWKV_HAS_BF16
+    case DType::kBF16: return out * in * 2;
+#endif
+    case DType::kQ8_0: return terms_of(in) == 1 ? out * (in / 32) * kQ8Bytes : 0;
+    default: return 0;
+  }
+}
+
+/// Where the code of a channel lies among those of its input.
+inline std::int64_t place_of(std::int64_t channel) {
+  constexpr std::int64_t kLane = 16;  // bytes that zip's instructions interleave
+  const std::int64_t strip = channel / Quads::size * Quads::size, at = channel - strip;
+  const std::int64_t vec = at / Vec::size, row = at % Vec::size;
+  return strip + row / 4 * kLane + vec * 4 + row % 4;
+}
+
+/// Inputs of groups [begin, end) of 32 of some rows of the matrix.
+inline void pack_by_input(const cpu::ByInputPacking& p, std::int64_t begin, std::int64_t end) {
+  if (p.dtype == DType::kQ8_0) {
+    for (std::int64_t g = begin; g < end; ++g) {
+      std::byte* group = p.to + g * p.out * kQ8Bytes;
+      for (std::int64_t r = 0; r < p.n; ++r) {
+        const std::int64_t channel = p.first + r;
+        const auto* b =
+            reinterpret_cast<const quant::BlockQ8_0*>(p.rows + (r * (p.in / 32) + g) * kQ8Bytes);
+        std::byte* codes = group + place_of(channel);
+        for (int i = 0; i < 32; ++i)
+          codes[i * p.out] = static_cast<std::byte>(b->qs[i] + Sums::kSignedZero);
+        std::memcpy(group + 32 * p.out + 2 * channel, b->d, 2);
+      }
+    }
+    return;
+  }
+  const auto transpose = [&]<class T>(T) {
+    const auto* from = reinterpret_cast<const std::byte*>(p.rows);
+    for (std::int64_t i = 32 * begin; i < 32 * end; i += 32) {
+      for (std::int64_t r = 0; r < p.n; ++r) {
+        T line[32];  // of a file: at any address
+        std::memcpy(line, from + (r * p.in + i) * static_cast<int>(sizeof(T)), sizeof line);
+        T* to = reinterpret_cast<T*>(p.to) + i * p.out + p.first + r;
+        for (int k = 0; k < 32; ++k) to[k * p.out] = line[k];
+      }
+    }
+  };
+  if (p.dtype == DType::kF32)
+    transpose(std::uint32_t{});
+  else
+    transpose(std::uint16_t{});
+}
+
+/// Which of n numbers are not zero; all of them if nothing is to be left out, or if more than three
+/// quarters are not: reading on is then as fast as leaping.
+template <class T>
+inline int active_inputs(const T* x, int n, bool skips, std::int32_t* index) {
+  int count = 0;
+  if (skips) {
+    for (int i = 0; i < n; ++i) {
+      index[count] = i;
+      count += x[i] != 0 ? 1 : 0;  // NaN is not zero
+    }
+    if (4 * count <= 3 * n) return count;
+  }
+  for (int i = 0; i < n; ++i) index[i] = i;
+  return n;
+}
+
+/// sum += Σ x_j w_j over n rows of weights, and asks for n rows that will be wanted soon.
+template <class W, int n>
+inline __attribute__((always_inline)) void add_rows(const std::byte* const (&w)[n],
+                                                    const float (&x)[n],
+                                                    const std::byte* const (&soon)[n],
+                                                    std::int64_t out, float* sum) {
+  constexpr std::int64_t kLine = 64 / W::bytes;
+  Vec xv[n];
+#pragma GCC unroll 4
+  for (int j = 0; j < n; ++j) xv[j] = Vec::broadcast(x[j]);
+  for (std::int64_t c = 0; c < out; c += kLine) {
+#pragma GCC unroll 4
+    for (int j = 0; j < n; ++j) __builtin_prefetch(soon[j] + c * W::bytes);
+#pragma GCC unroll 8
+    for (std::int64_t v = c; v < c + kLine; v += Vec::size) {
+      Vec s = Vec::load(sum + v);
+#pragma GCC unroll 4
+      for (int j = 0; j < n; ++j) s = fma(W::load(w[j] + v * W::bytes), xv[j], s);
+      s.store(sum + v);
+    }
+  }
+}
+
+/// sum = Σ over inputs [first, first + n) of one row of x; returns the bytes of weights that it read.
+template <class W>
+inline std::int64_t sum_of_segment(const cpu::Product& p, std::int64_t first, std::int64_t n,
+                                   float* sum) {
+  std::int32_t index[kSegment];
+  const float* x = p.x + first;
+  const int count = active_inputs(x, static_cast<int>(n), p.skips_zeros, index);
+  for (std::int64_t c = 0; c < p.out; c += Vec::size) Vec::zero().store(sum + c);
+  const std::int64_t row = p.out * W::bytes;
+  const std::byte* rows = p.w + first * row;
+  const auto row_of = [&](int k) { return rows + index[k < count ? k : count - 1] * row; };
+  constexpr int kAhead = 4;  // rows; 8 measured the same, none half the speed
+  int k = 0;
+  for (; k + 2 <= count; k += 2) {
+    add_rows<W, 2>({row_of(k), row_of(k + 1)}, {x[index[k]], x[index[k + 1]]},
+                   {row_of(k + kAhead), row_of(k + kAhead + 1)}, p.out, sum);
+  }
+  if (k < count) add_rows<W, 1>({row_of(k)}, {x[index[k]]}, {row_of(k + kAhead)}, p.out, sum);
+  return count * row;
+}
+
+/// The inputs of a group of 32 that count, four by four; places that are left over multiply by zero.
+struct ActiveGroup {
+  std::int32_t index[32 + 3];
+  std::int8_t q[32 + 3];
+  int count = 0;
+
+  void find(const ActivationGroup<1>& x, bool skips) {
+    count = active_inputs(x.q[0], 32, skips, index);
+    for (int i = 0; i < count; ++i) q[i] = x.q[0][index[i]];
+    for (int i = count; i < count + 3; ++i) index[i] = count > 0 ? index[0] : 0, q[i] = 0;
+  }
+  /// Whether its sum of products and its scale leave everything as it is.
+  [[nodiscard]] bool is_nothing(const ActivationGroup<1>& x) const {
+    return count == 0 && x.scale[0] == x.scale[0];
+  }
+};
+
+inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first, std::int64_t n,
+                                      float* sum) {
+  constexpr int kZeroBits = 7;
+  static_assert(Sums::kSignedZero == 0 || Sums::kSignedZero == 1 << kZeroBits);
+  const auto* x = ActivationGroup<1>::at(p.activations) + first / 32;
+  const std::int64_t groups = n / 32, group_bytes = p.out * kQ8Bytes;
+  const std::byte* codes = p.w + first / 32 * group_bytes;
+  for (std::int64_t c = 0; c < p.out; c += Vec::size) Vec::zero().store(sum + c);
+  std::int64_t bytes = 0;
+  ActiveGroup found[2];
+  found[0].find(x[0], p.skips_zeros);
+  for (std::int64_t g = 0; g < groups; ++g, codes += group_bytes) {
+    const ActiveGroup& now = found[g % 2];
+    ActiveGroup& next = found[(g + 1) % 2];
+    if (g + 1 < groups)
+      next.find(x[g + 1], p.skips_zeros);
+    else
+      next.count = 0;
+    const int quads = (now.count + 3) / 4;
+    const bool is_last = next.count == 0;
+    if (now.is_nothing(x[g])) continue;
+    bytes += now.count * p.out + 2 * p.out;
+    // What the codes' own zero adds goes off at the start.
+    const std::int32_t minus_sum = Sums::kSignedZero == 0 ? 0 : x[g].sums[0][0] + x[g].sums[1][0];
+    const Vec scale = Vec::broadcast(x[g].scale[0]);
+    const std::byte* scales = codes + 32 * p.out;
+    const std::byte* soon = codes + group_bytes;
+    for (std::int64_t c = 0; c < p.out; c += Quads::size) {
+      if (!is_last && c % 64 == 0) {
+        for (int i = 0; i < next.count; ++i) __builtin_prefetch(soon + next.index[i] * p.out + c);
+        __builtin_prefetch(soon + 32 * p.out + 2 * c);
+        __builtin_prefetch(soon + 32 * p.out + 2 * c + 64);
+      }
+      Sums s[4];
+#pragma GCC unroll 4
+      for (Sums& e : s) e = Sums::template broadcast<kZeroBits>(minus_sum);
+      for (int k = 0; k < quads; ++k) {
+        Quads w[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) w[i] = Quads::load(codes + now.index[4 * k + i] * p.out + c);
+        zip(w);
+        const Four four(now.q + 4 * k);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) s[i] = dot_signed(s[i], w[i], four);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const std::int64_t at = c + i * Vec::size;
+        fma(Vec::load_f16(scales + 2 * at) * scale, to_float(s[i]), Vec::load(sum + at))
+            .store(sum + at);
+      }
+    }
+  }
+  return bytes;
+}
+
+/// One row of x: segments [begin, end) of the inputs into p.segments.
+inline void segments_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t s = begin; s < end; ++s) {
+    const std::int64_t first = s * kSegment, left = p.in - first;
+    const std::int64_t n = left < kSegment ? left : kSegment;
+    float* sum = p.segments.sums + s * p.out;
+    std::int64_t& bytes = p.segments.bytes_read[s];
+    switch (p.dtype) {
+      case DType::kF32: bytes = sum_of_segment<ByInputF32>(p, first, n, sum); break;
+      case DType::kF16: bytes = sum_of_segment<ByInputF16>(p, first, n, sum); break;
+      case DType::kBF16: bytes = sum_of_segment<ByInputBF16>(p, first, n, sum); break;
+      default: bytes = sum_of_q8_segment(p, first, n, sum);
+    }
+  }
+}
+
+/// y[t] = or += what a segment gives.
+inline void put_segment(const cpu::Product& p, std::int64_t t, std::int64_t channel, bool is_first,
+                        Vec sum) {
+  float* y = p.y + t * p.y_stride + channel;
+  (is_first ? sum : Vec::load(y) + sum).store(y);
+}
+
+/// sum (X rows of kChannels) += x (X rows) · w, `depth` inputs of two vectors of channels.
+template <int X>
+inline void multiply_block(const float* w, std::int64_t depth, const float* x,
+                           std::int64_t x_stride, float* sum) {
+  Vec acc[X][2];
+#pragma GCC unroll 8
+  for (int t = 0; t < X; ++t) {
+    acc[t][0] = Vec::load(sum + t * kChannels);
+    acc[t][1] = Vec::load(sum + t * kChannels + Vec::size);
+  }
+  for (std::int64_t i = 0; i < depth; ++i, w += 2 * Vec::size) {
+    const Vec w0 = Vec::load(w), w1 = Vec::load(w + Vec::size);
+#pragma GCC unroll 8
+    for (int t = 0; t < X; ++t) {
+      const Vec xv = Vec::broadcast(x[t * x_stride + i]);
+      acc[t][0] = fma(w0, xv, acc[t][0]);
+      acc[t][1] = fma(w1, xv, acc[t][1]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < X; ++t) {
+    acc[t][0].store(sum + t * kChannels);
+    acc[t][1].store(sum + t * kChannels + Vec::size);
+  }
+}
+
+/// Many rows of x: output channels [channel, channel + kChannels). Blocks of weights are widened into L1
+/// once for as many rows as have their sums in L2.
+template <class W>
+inline void many_rows(const cpu::Product& p, std::int64_t channel) {
+  constexpr std::int64_t kDepth = 64, kStrip = 2 * Vec::size, kRows = 96;
+  static_assert(kSegment % kDepth == 0 && kChannels % kStrip == 0);
+  alignas(64) float block[kChannels * kDepth];
+  alignas(64) float sums[kRows * kChannels];
+  for (std::int64_t t0 = 0; t0 < p.T; t0 += kRows) {
+    const std::int64_t rows = p.T - t0 < kRows ? p.T - t0 : kRows;
+    for (std::int64_t first = 0; first < p.in; first += kSegment) {
+      const std::int64_t end = p.in - first < kSegment ? p.in : first + kSegment;
+      for (std::int64_t i = 0; i < rows * kChannels; i += Vec::size) Vec::zero().store(sums + i);
+      for (std::int64_t i0 = first; i0 < end; i0 += kDepth) {
+        const std::int64_t depth = end - i0 < kDepth ? end - i0 : kDepth;
+        for (std::int64_t i = 0; i < depth; ++i) {
+          const std::byte* w = p.w + ((i0 + i) * p.out + channel) * W::bytes;
+          __builtin_prefetch(w + kDepth * p.out * W::bytes);
+#pragma GCC unroll 8
+          for (std::int64_t c = 0; c < kChannels; c += Vec::size) {
+            W::load(w + c * W::bytes)
+                .store(block + c / kStrip * kStrip * kDepth + i * kStrip + c % kStrip);
+          }
+        }
+        for (std::int64_t t = 0; t < rows; t += 6) {
+          const float* x = p.x + (t0 + t) * p.x_stride + i0;
+          with_width<6>(rows - t < 6 ? rows - t : 6, [&]<int X>() {
+            for (std::int64_t c = 0; c < kChannels; c += kStrip) {
+              multiply_block<X>(block + c * kDepth, depth, x, p.x_stride, sums + t * kChannels + c);
+            }
+          });
+        }
+      }
+      for (std::int64_t t = 0; t < rows; ++t) {
+        for (std::int64_t c = 0; c < kChannels; c += Vec::size)
+          put_segment(p, t0 + t, channel + c, first == 0, Vec::load(sums + t * kChannels + c));
+      }
+    }
+  }
+}
+
+/// Many rows of x and Q8_0: a segment becomes panels (backend/cpu/panels.h) in the cache.
+inline void many_rows_of_q8(const cpu::Product& p, std::int64_t channel) {
+  using P = Panel<quant::BlockQ8_0>;
+  constexpr std::int64_t kPanels = kChannels / P::kRows, kGroups = kSegment / 32;
+  alignas(64) std::byte panels[kPanels * kGroups * P::kBlockBytes];
+  const std::int64_t row_bytes = p.in / 32 * kActivationBytes;
+  for (std::int64_t first = 0; first < p.in; first += kSegment) {
+    const std::int64_t end = p.in - first < kSegment ? p.in : first + kSegment;
+    const std::int64_t groups = (end - first) / 32, stride = groups * P::kBlockBytes;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const std::byte* codes = p.w + (first / 32 + g) * p.out * kQ8Bytes;
+      std::byte* to = panels + g * P::kBlockBytes;
+      for (std::int64_t k = 0; k < 8; ++k) {
+        for (std::int64_t c = 0; c < kChannels; c += Quads::size) {
+          Quads w[4];
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) w[i] = Quads::load(codes + (4 * k + i) * p.out + channel + c);
+          zip(w);
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i)
+            w[i].store(to + (c / P::kRows + i) * stride + P::kHeader + k * Quads::size);
+        }
+      }
+      for (std::int64_t n = 0; n < kPanels; ++n) {
+        std::memcpy(to + n * stride, codes + 32 * p.out + 2 * (channel + n * P::kRows),
+                    2 * P::kRows);
+      }
+    }
+    for (std::int64_t t = 0; t < p.T; t += p.width) {
+      const std::int64_t cols = p.T - t < p.width ? p.T - t : p.width;
+      with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
+        constexpr int N = Vec::panel_pairs && X > 2 ? 2 : 1;
+        const std::byte* x = p.activations + t * row_bytes +
+                             first / 32 * static_cast<int>(sizeof(ActivationGroup<X>));
+        for (std::int64_t n = 0; n < kPanels; n += N) {
+          Vec sums[N][X];
+          panel_tile<quant::BlockQ8_0, N, X>(panels + n * stride, stride, groups, x, sums);
+          for (int m = 0; m < N; ++m) {
+            for (int i = 0; i < X; ++i)
+              put_segment(p, t + i, channel + (n + m) * P::kRows, first == 0, sums[m][i]);
+          }
+        }
+      });
+    }
+  }
+}
+
+/// Output channels [begin, end), multiples of kChannels, of many rows of x; of one row, what the segments
+/// give together. Without the epilogue.
+inline void by_input_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  if (p.T == 1) {
+    for (std::int64_t first = 0; first < p.in; first += kSegment) {
+      const float* sums = p.segments.sums + first / kSegment * p.out;
+      for (std::int64_t c = begin; c < end; c += Vec::size)
+        put_segment(p, 0, c, first == 0, Vec::load(sums + c));
+    }
+    return;
+  }
+  for (std::int64_t c = begin; c < end; c += kChannels) {
+    switch (p.dtype) {
+      case DType::kF32: many_rows<ByInputF32>(p, c); break;
+      case DType::kF16: many_rows<ByInputF16>(p, c); break;
+      case DType::kBF16: many_rows<ByInputBF16>(p, c); break;
+      default: many_rows_of_q8(p, c);
+    }
+  }
+}
+
+}  // namespace prwkv::PRWKV_ISA
