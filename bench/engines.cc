@@ -10,14 +10,20 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <ctime>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
 #include "models/random.h"
 #include "runtime/engine.h"
 
@@ -48,6 +54,8 @@ Options parse(std::span<char*> arguments) {
     else
       fail(Code::kInvalidArgument, "{}: no such option, or its value is missing", a);
   }
+  if (o.tokens < 1 || o.rounds < 1)
+    fail(Code::kInvalidArgument, "--tokens and --rounds are at least 1");
   return o;
 }
 
@@ -69,11 +77,11 @@ std::shared_ptr<Engine> make_engine(const Options& o, int threads) {
 /// Tokens a second of one conversation.
 double speed(Engine& engine, int tokens) {
   Session session = engine.session();
-  std::int32_t id = 1;
+  std::int32_t id = 0;
   session.feed(std::span(&id, 1));
   const Stopwatch clock;
   for (int i = 0; i < tokens; ++i) {
-    id = 1 + i % 1000;
+    id = static_cast<std::int32_t>(i % engine.info().dims.V);
     session.feed(std::span(&id, 1));
   }
   return tokens / clock.seconds();

@@ -143,7 +143,6 @@ class Backend {
   [[noreturn]] void unsupported(const char* op) const;
 };
 
-/// How a backend is asked for; fields that do not concern it are ignored.
 /// What becomes of zeros in the inputs of matrices (Input::kSquaredRelu). Results are the same bits with
 /// kSkip and kKeep; sums have another order with kNone.
 enum class Sparsity {
@@ -152,6 +151,7 @@ enum class Sparsity {
   kNone,  ///< those matrices are laid out like all others
 };
 
+/// How a backend is asked for; fields that do not concern it are ignored.
 struct BackendOptions {
   std::string name = "cpu";   ///< "cpu" or "ref"
   DType dtype = DType::kF32;  ///< "ref" only: f32 or f64 arithmetic

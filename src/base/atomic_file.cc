@@ -15,8 +15,8 @@
 namespace prwkv {
 namespace {
 
-// A copy of 3 GB with all of it on the disk at the end: 1.7 GB/s, 1.5 with 32 MB at a time, 0.95 when
-// only the end asks for it.
+// Asking for 32 MB at a time, a copy of 3 GB took 1.15 times as long until all of it was on the disk;
+// asking at the end alone, 1.8 times (medians of 4, ext4 on a virtual disk).
 constexpr std::int64_t kAskedBytes = std::int64_t{8} << 20;
 
 }  // namespace

@@ -82,7 +82,8 @@ void ThreadPool::take_pieces(int thread) {
   const int n = size();
   for (int i = 0; i < n; ++i) {
     Share& share = shares_[static_cast<std::size_t>((thread + i) % n)];  // its own first
-    for (;;) {
+    // Looking first leaves the lines of those who are done alone.
+    while (share.next.load(std::memory_order_relaxed) < share.end) {
       const std::int64_t begin = share.next.fetch_add(region.grain, std::memory_order_relaxed);
       if (begin >= share.end) break;
       region.call(region.f, begin, std::min(begin + region.grain, share.end));

@@ -35,11 +35,14 @@ Phase prompt_of(const BenchResult& r, int tokens) {
       .rate = rate, .ops = ops.total(), .ops_share = rate * ops.least_seconds(r.machine.limits)};
 }
 
-/// `generated` tokens in gen_tokens steps. A ragged batch has fewer of them at the end.
-Phase batch_of(const BenchResult& r, int sequences, int generated) {
+/// The i-th number of sequences: so many tokens in gen_tokens steps. A ragged batch has fewer of them at the end.
+Phase batch_of(const BenchResult& r, std::size_t i) {
+  const int sequences = r.sizes.batch[i], generated = r.batch_tokens[i];
   const double rate = median(r.rates.batch.at(sequences));
   const Operations ops = r.cost.batch();
-  const double bytes = r.cost.sequence_bytes + r.cost.weight_bytes * r.sizes.gen_tokens / generated;
+  const double bytes = r.cost.sequence_bytes +
+                       r.cost.weight_bytes * r.sizes.gen_tokens / generated -
+                       r.batch_skipped_bytes[i];
   return {.rate = rate,
           .bytes = bytes,
           .read_share = rate * bytes / r.machine.limits.read_bytes_per_s,
@@ -58,7 +61,7 @@ OrderedJson prompt_json(const BenchResult& r, int tokens) {
 
 OrderedJson batch_json(const BenchResult& r, std::size_t i) {
   const int sequences = r.sizes.batch[i];
-  const Phase p = batch_of(r, sequences, r.batch_tokens[i]);
+  const Phase p = batch_of(r, i);
   return {{"sequences", sequences},
           {"ragged", r.sizes.ragged},
           {"tokens_per_s", p.rate},
@@ -126,7 +129,7 @@ std::string result_text(const BenchResult& r) {
                         bytes(r.skipped_bytes));
   }
   for (std::size_t i = 0; i < r.sizes.batch.size(); ++i) {
-    const Phase b = batch_of(r, r.sizes.batch[i], r.batch_tokens[i]);
+    const Phase b = batch_of(r, i);
     text += fmt::format(
         "{:<11} {:8.1f} tokens/s of {} sequences: {:.0f} GFLOP/s = {:.0f} % of the limit, {:.1f} "
         "GB/s = {:.0f} %\n",
@@ -202,8 +205,7 @@ std::string speed_markdown(const BenchReport& report) {
       cells.push_back(fmt::format("{:.0f} %", percent(p.ops_share)));
     };
     for (const int n : sizes.prompt_tokens) add(prompt_of(r, n));
-    for (std::size_t i = 0; i < sizes.batch.size(); ++i)
-      add(batch_of(r, sizes.batch[i], r.batch_tokens[i]));
+    for (std::size_t i = 0; i < sizes.batch.size(); ++i) add(batch_of(r, i));
     cells.push_back(fmt::format("`{:016x}`", r.logits_hash));
     text += row(cells);
   }
@@ -277,13 +279,17 @@ BenchResult result_of(const BenchRun& run, const MachineReport& machine) {
                 .cost = run.cost(),
                 .rates = run.rates,
                 .batch_tokens = {},
+                .batch_skipped_bytes = {},
                 .load_seconds = run.load_seconds(),
                 .first = run.first_tokens(),
                 .peak_resident_bytes = run.peak_resident_bytes(),
                 .logits_hash = run.logits_hash(),
                 .skipped_bytes = run.skipped_bytes()};
   if (r.dtype.empty()) r.dtype = run.what().random ? "f16" : "as stored";
-  for (const int n : r.sizes.batch) r.batch_tokens.push_back(run.batch_tokens(n));
+  for (const int n : r.sizes.batch) {
+    r.batch_tokens.push_back(run.batch_tokens(n));
+    r.batch_skipped_bytes.push_back(run.batch_skipped_bytes(n));
+  }
   return r;
 }
 

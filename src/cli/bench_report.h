@@ -34,7 +34,8 @@ struct BenchResult {
   ModelInfo info;
   ModelCost cost;
   BenchRun::Rates rates;
-  std::vector<int> batch_tokens;  ///< of every batch
+  std::vector<int> batch_tokens;            ///< of every batch
+  std::vector<double> batch_skipped_bytes;  ///< a token, of each of sizes.batch
   double load_seconds = 0;
   FirstTokens first;
   std::size_t peak_resident_bytes = 0;

@@ -155,6 +155,11 @@ double BenchRun::batch(int sequences) {
   return rates.batch[sequences].emplace_back(batch_tokens(sequences) / time_batch(sequences));
 }
 
+double BenchRun::skipped_since(const CpuBackend::Skipping& before) const {
+  const CpuBackend::Skipping& now = backend().skipping();
+  return static_cast<double>((now.bytes - before.bytes) - (now.bytes_read - before.bytes_read));
+}
+
 double BenchRun::time_prompt(int tokens) {
   const std::vector<std::int32_t> ids = this->tokens(tokens);
   Session& session = sessions_.front();
@@ -177,9 +182,7 @@ double BenchRun::time_generation() {
     session.feed(std::span(&id, 1));
   }
   const double seconds = clock.seconds();
-  const CpuBackend::Skipping& now = backend().skipping();
-  const std::int64_t met = now.bytes - before.bytes, read = now.bytes_read - before.bytes_read;
-  skipped_bytes_ = static_cast<double>(met - read) / sizes_.gen_tokens;
+  skipped_bytes_ = skipped_since(before) / sizes_.gen_tokens;
   hash_ = hash64(std::as_bytes(session.logits()));
   return seconds;
 }
@@ -197,6 +200,7 @@ double BenchRun::time_batch(int sequences) {
         {.session = &session, .tokens = std::span(ids).subspan(static_cast<std::size_t>(s), read)});
   }
   engine_->run(work);
+  const CpuBackend::Skipping before = backend().skipping();
   const Stopwatch clock;
   for (int i = 0; i < sizes_.gen_tokens; ++i) {
     work.clear();
@@ -208,7 +212,9 @@ double BenchRun::time_batch(int sequences) {
     }
     engine_->run(work);
   }
-  return clock.seconds();
+  const double seconds = clock.seconds();
+  batch_skipped_bytes_[sequences] = skipped_since(before) / batch_tokens(sequences);
+  return seconds;
 }
 
 }  // namespace prwkv::cli

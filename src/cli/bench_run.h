@@ -106,10 +106,14 @@ class BenchRun {
   [[nodiscard]] std::uint64_t logits_hash() const { return hash_; }
   /// Bytes of weights that a generated token need not read, on average: they meet zeros.
   [[nodiscard]] double skipped_bytes() const { return skipped_bytes_; }
+  [[nodiscard]] double batch_skipped_bytes(int sequences) const {
+    return batch_skipped_bytes_.at(sequences);
+  }
 
  private:
   [[nodiscard]] std::vector<std::int32_t> tokens(int count) const;
   [[nodiscard]] int length(int sequence) const;
+  [[nodiscard]] double skipped_since(const CpuBackend::Skipping& before) const;
   double time_generation();
   double time_prompt(int tokens);
   double time_batch(int sequences);
@@ -121,6 +125,7 @@ class BenchRun {
   std::size_t peak_ = 0;
   std::uint64_t hash_ = 0;
   double skipped_bytes_ = 0;
+  std::map<int, double> batch_skipped_bytes_;  // by sequences
   std::shared_ptr<Engine> engine_;
   std::vector<Session> sessions_;
   ModelCost cost_;

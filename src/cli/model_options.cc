@@ -64,6 +64,7 @@ constexpr std::array<SparsityName, 3> kSparsityNames = {
 
 std::vector<std::string> sparsity_names() {
   std::vector<std::string> names;
+  names.reserve(kSparsityNames.size());
   for (const SparsityName& s : kSparsityNames) names.emplace_back(s.name);
   return names;
 }

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
@@ -76,7 +79,7 @@ class ByInput : public testing::TestWithParam<std::string> {
     }
     return v;
   }
-  Random random_{"by input"};
+  Random random_{testing::UnitTest::GetInstance()->current_test_info()->name()};
 };
 
 std::vector<std::uint32_t> bits(const std::vector<float>& v) {
@@ -140,6 +143,20 @@ TEST_P(ByInput, TinyAndHugeActivations) {
       for (float& v : x) v *= size;
       EXPECT_EQ(bits(a.times(x)), bits(b.times(x)));
     }
+  }
+}
+
+// −0.25 times the smallest number is −0, to which 0.5 times a zero would add +0.
+TEST_P(ByInput, SumsThatUnderflowAreZerosOfOneSign) {
+  const auto skip = backend(Sparsity::kSkip), keep = backend(Sparsity::kKeep);
+  std::vector<float> values(kOut * kIn, 0.5F);
+  for (std::int64_t o = 0; o < kOut; ++o) values[static_cast<std::size_t>(o * kIn)] = -0.25F;
+  std::vector<float> x(kIn);
+  x[0] = std::numeric_limits<float>::denorm_min();
+  for (const DType t : kTypes) {
+    SCOPED_TRACE(name_of(t));
+    const Weights a(*skip, t, values), b(*keep, t, values);
+    EXPECT_EQ(bits(a.times(x)), bits(b.times(x)));
   }
 }
 

@@ -22,6 +22,8 @@ constexpr std::int64_t kWorthAThread = 16 * 1024;
 // finish together, but long enough for memory to stream (ops/linear/linear_cpu.h).
 constexpr std::int64_t kShortestPiece = 32 * 1024, kLongestPiece = 256 * 1024;
 constexpr std::int64_t kPiecesPerThread = 16;
+// Weights by input and one row of x.
+constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
 constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
 static_assert(kPieceRowsMany % cpu::kMostPanelRows == 0);
 
@@ -178,26 +180,33 @@ bool is_in_segments(const cpu::Product& p) { return p.layout == Layout::kByInput
 }  // namespace
 
 void CpuBackend::prepare_segments(cpu::Product* parts, int n) {
-  std::int64_t segments = 0, sums = 0;
-  const auto of = [&](const cpu::Product& p) {
-    return (p.in + kernels_.segment_inputs - 1) / kernels_.segment_inputs;
-  };
+  std::int64_t units = 0, sums = 0;
   for (int i = 0; i < n; ++i) {
-    if (!is_in_segments(parts[i])) continue;
-    segments += of(parts[i]);
-    sums += of(parts[i]) * parts[i].out;
+    cpu::Product& p = parts[i];
+    if (!is_in_segments(p)) continue;
+    const std::int64_t segments = (p.in + kernels_.segment_inputs - 1) / kernels_.segment_inputs;
+    // Enough for all threads to end together, but rows of at least two kilobytes.
+    const std::int64_t wanted = (kUnitsPerThread * pool_.size() + segments - 1) / segments;
+    const auto row = static_cast<std::int64_t>(row_bytes(p.dtype, p.out / 32 * 32));
+    const std::int64_t most = std::max<std::int64_t>(1, row / kShortestRow);
+    p.segments.n = segments;
+    p.segments.parts = std::min(std::min(wanted, most), p.out / kernels_.by_input_channels);
+    units += segments * p.segments.parts;
+    sums += segments * p.out;
   }
-  if (segments == 0) return;
+  if (units == 0) return;
   const std::size_t bytes = static_cast<std::size_t>(sums) * sizeof(float);
   if (segment_sums_.bytes() < bytes) segment_sums_ = allocate(bytes);
-  segment_bytes_.resize(std::max(segment_bytes_.size(), static_cast<std::size_t>(segments)));
+  segment_bytes_.resize(std::max(segment_bytes_.size(), static_cast<std::size_t>(units)));
   auto* sum = static_cast<float*>(segment_sums_.data());
   std::int64_t* read = segment_bytes_.data();
   for (int i = 0; i < n; ++i) {
-    if (!is_in_segments(parts[i])) continue;
-    parts[i].segments = {sum, read};
-    sum += of(parts[i]) * parts[i].out;
-    read += of(parts[i]);
+    cpu::Product& p = parts[i];
+    if (!is_in_segments(p)) continue;
+    p.segments.sums = sum;
+    p.segments.bytes_read = read;
+    sum += p.segments.n * p.out;
+    read += p.segments.n * p.segments.parts;
   }
 }
 
@@ -205,10 +214,14 @@ void CpuBackend::add_segments(cpu::Product* parts, int n) {
   for (int i = 0; i < n; ++i) {
     const cpu::Product& p = parts[i];
     if (!is_in_segments(p)) continue;
-    kernels_.product(p, 0, p.out);
+    const std::int64_t step = kernels_.by_input_channels;
+    pool_.parallel_for(p.out / step, grain(step * p.segments.n),
+                       [&](std::int64_t begin, std::int64_t end) {
+                         kernels_.product(p, begin * step, end * step);
+                       });
     skipping_.bytes += kernels_.by_input_bytes(p.dtype, p.out, p.in);
-    for (std::int64_t s = 0; s * kernels_.segment_inputs < p.in; ++s)
-      skipping_.bytes_read += p.segments.bytes_read[s];
+    for (std::int64_t unit = 0; unit < p.segments.n * p.segments.parts; ++unit)
+      skipping_.bytes_read += p.segments.bytes_read[unit];
   }
 }
 
@@ -220,8 +233,7 @@ void CpuBackend::products(cpu::Product* parts, int n) {
   std::array<std::int64_t, LinearArgs::kMax> rows{};
   std::int64_t bytes = 0, work = 0;
   const auto units_of = [&](const cpu::Product& p) {
-    return is_in_segments(p) ? (p.in + kernels_.segment_inputs - 1) / kernels_.segment_inputs
-                             : p.out;
+    return is_in_segments(p) ? p.segments.n * p.segments.parts : p.out;
   };
   for (int p = 0; p < n; ++p) {
     bytes += static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in)) * parts[p].out;

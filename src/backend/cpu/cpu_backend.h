@@ -1,4 +1,5 @@
-/// Threads and SIMD: f32 activations, weights in f32, f16 or bf16 computed on where they lie.
+/// Threads and SIMD: f32 activations, weights in f32, f16 or bf16 computed on where they lie, but for
+/// those that meet zeros; blocks in panels.
 #pragma once
 
 #include <cstdint>

@@ -26,10 +26,12 @@ struct Product {
   bool skips_zeros = false;                // weights by input: those that meet zeros are not read
   const std::byte* activations = nullptr;  // x in its form
   std::int64_t width = 1;                  // rows of it that lie together
-  /// Weights by input and one row of x: what the segments of its inputs give, one after the other.
+  /// Weights by input and one row of x: what the segments of its inputs give. The channels are cut into
+  /// parts where there are more threads than segments.
   struct Segments {
     float* sums = nullptr;               // (segments, out)
-    std::int64_t* bytes_read = nullptr;  // (segments): weights
+    std::int64_t* bytes_read = nullptr;  // (segments, parts): weights
+    std::int64_t n = 0, parts = 1;
   } segments{};
 };
 
@@ -70,11 +72,11 @@ using Kernel = void (*)(const Args& args, std::int64_t begin, std::int64_t end);
 
 struct KernelTable {
   std::string_view isa;
-  Kernel<EmbeddingArgs> embedding;   // rows
-  Kernel<LayerNormArgs> layer_norm;  // rows
-  Kernel<Product> product;           // output channels; of panels whole ones
-  Kernel<Product> product_segments;  // segments of inputs of one row of x; see Product::Segments
-  Kernel<Packing> pack;              // rows; whole panels
+  Kernel<EmbeddingArgs> embedding;          // rows
+  Kernel<LayerNormArgs> layer_norm;         // rows
+  Kernel<Product> product;                  // output channels; of panels whole ones
+  Kernel<Product> product_segments;         // units of one row of x; see Product::Segments
+  Kernel<Packing> pack;                     // rows; whole panels
   Kernel<ByInputPacking> pack_by_input;     // groups of 32 inputs
   Kernel<Activations> convert_activations;  // rows
   Form (*form)(DType weights, Layout layout, std::int64_t T);

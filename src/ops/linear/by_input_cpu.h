@@ -6,13 +6,15 @@
 ///     y = Σ over segments (Σ over the inputs of a segment, in increasing order, x_i W_i)
 ///
 /// Leaving out a term 0 · w changes no bit of such a sum, as long as w is finite: sums begin at +0 and
-/// stay what they are. So the results are those of the dense product, and one row of x gives the same
+/// stay what they are (put_segment has the one exception). So the results are those of the dense product, and one row of x gives the same
 /// bits alone (segment by segment, on any number of threads) and among others (tiles of rows).
 ///
 /// Floats lie as (in, out). Q8_0: 32 inputs together, their codes as (32, out), then the scales of these
 /// codes as (out); codes of a row are permuted within `Quads::size` channels so that interleaving four
 /// rows (`zip`) gives quads in order.
 #pragma once
+
+#include <cstring>
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/math.h"
@@ -47,10 +49,10 @@ inline std::int64_t by_input_bytes(DType dtype, std::int64_t out, std::int64_t i
   switch (dtype) {
     case DType::kF32: return out * in * 4;
     case DType::kF16: return out * in * 2;
+    case DType::kQ8_0: return terms_of(in) == 1 ? out * (in / 32) * kQ8Bytes : 0;
 #ifndef PRWKV_HAS_BF16
     case DType::kBF16: return out * in * 2;
 #endif
-    case DType::kQ8_0: return terms_of(in) == 1 ? out * (in / 32) * kQ8Bytes : 0;
     default: return 0;
   }
 }
@@ -81,11 +83,10 @@ inline void pack_by_input(const cpu::ByInputPacking& p, std::int64_t begin, std:
     return;
   }
   const auto transpose = [&]<class T>(T) {
-    const auto* from = reinterpret_cast<const std::byte*>(p.rows);
     for (std::int64_t i = 32 * begin; i < 32 * end; i += 32) {
       for (std::int64_t r = 0; r < p.n; ++r) {
         T line[32];  // of a file: at any address
-        std::memcpy(line, from + (r * p.in + i) * static_cast<int>(sizeof(T)), sizeof line);
+        std::memcpy(line, p.rows + (r * p.in + i) * static_cast<int>(sizeof(T)), sizeof line);
         T* to = reinterpret_cast<T*>(p.to) + i * p.out + p.first + r;
         for (int k = 0; k < 32; ++k) to[k * p.out] = line[k];
       }
@@ -113,17 +114,22 @@ inline int active_inputs(const T* x, int n, bool skips, std::int32_t* index) {
   return n;
 }
 
+/// Output channels [begin, end), multiples of kChannels.
+struct Channels {
+  std::int64_t begin, end;
+};
+
 /// sum += Σ x_j w_j over n rows of weights, and asks for n rows that will be wanted soon.
 template <class W, int n>
 inline __attribute__((always_inline)) void add_rows(const std::byte* const (&w)[n],
                                                     const float (&x)[n],
                                                     const std::byte* const (&soon)[n],
-                                                    std::int64_t out, float* sum) {
+                                                    Channels channels, float* sum) {
   constexpr std::int64_t kLine = 64 / W::bytes;
   Vec xv[n];
 #pragma GCC unroll 4
   for (int j = 0; j < n; ++j) xv[j] = Vec::broadcast(x[j]);
-  for (std::int64_t c = 0; c < out; c += kLine) {
+  for (std::int64_t c = channels.begin; c < channels.end; c += kLine) {
 #pragma GCC unroll 4
     for (int j = 0; j < n; ++j) __builtin_prefetch(soon[j] + c * W::bytes);
 #pragma GCC unroll 8
@@ -136,14 +142,19 @@ inline __attribute__((always_inline)) void add_rows(const std::byte* const (&w)[
   }
 }
 
+inline void set_to_zero(float* sum, Channels channels) {
+  for (std::int64_t c = channels.begin; c < channels.end; c += Vec::size)
+    Vec::zero().store(sum + c);
+}
+
 /// sum = Σ over inputs [first, first + n) of one row of x; returns the bytes of weights that it read.
 template <class W>
 inline std::int64_t sum_of_segment(const cpu::Product& p, std::int64_t first, std::int64_t n,
-                                   float* sum) {
+                                   Channels channels, float* sum) {
   std::int32_t index[kSegment];
   const float* x = p.x + first;
   const int count = active_inputs(x, static_cast<int>(n), p.skips_zeros, index);
-  for (std::int64_t c = 0; c < p.out; c += Vec::size) Vec::zero().store(sum + c);
+  set_to_zero(sum, channels);
   const std::int64_t row = p.out * W::bytes;
   const std::byte* rows = p.w + first * row;
   const auto row_of = [&](int k) { return rows + index[k < count ? k : count - 1] * row; };
@@ -151,10 +162,10 @@ inline std::int64_t sum_of_segment(const cpu::Product& p, std::int64_t first, st
   int k = 0;
   for (; k + 2 <= count; k += 2) {
     add_rows<W, 2>({row_of(k), row_of(k + 1)}, {x[index[k]], x[index[k + 1]]},
-                   {row_of(k + kAhead), row_of(k + kAhead + 1)}, p.out, sum);
+                   {row_of(k + kAhead), row_of(k + kAhead + 1)}, channels, sum);
   }
-  if (k < count) add_rows<W, 1>({row_of(k)}, {x[index[k]]}, {row_of(k + kAhead)}, p.out, sum);
-  return count * row;
+  if (k < count) add_rows<W, 1>({row_of(k)}, {x[index[k]]}, {row_of(k + kAhead)}, channels, sum);
+  return count * (channels.end - channels.begin) * W::bytes;
 }
 
 /// The inputs of a group of 32 that count, four by four; places that are left over multiply by zero.
@@ -175,13 +186,13 @@ struct ActiveGroup {
 };
 
 inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first, std::int64_t n,
-                                      float* sum) {
+                                      Channels channels, float* sum) {
   constexpr int kZeroBits = 7;
   static_assert(Sums::kSignedZero == 0 || Sums::kSignedZero == 1 << kZeroBits);
   const auto* x = ActivationGroup<1>::at(p.activations) + first / 32;
   const std::int64_t groups = n / 32, group_bytes = p.out * kQ8Bytes;
   const std::byte* codes = p.w + first / 32 * group_bytes;
-  for (std::int64_t c = 0; c < p.out; c += Vec::size) Vec::zero().store(sum + c);
+  set_to_zero(sum, channels);
   std::int64_t bytes = 0;
   ActiveGroup found[2];
   found[0].find(x[0], p.skips_zeros);
@@ -193,16 +204,15 @@ inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first,
     else
       next.count = 0;
     const int quads = (now.count + 3) / 4;
-    const bool is_last = next.count == 0;
     if (now.is_nothing(x[g])) continue;
-    bytes += now.count * p.out + 2 * p.out;
+    bytes += (now.count + 2) * (channels.end - channels.begin);
     // What the codes' own zero adds goes off at the start.
     const std::int32_t minus_sum = Sums::kSignedZero == 0 ? 0 : x[g].sums[0][0] + x[g].sums[1][0];
     const Vec scale = Vec::broadcast(x[g].scale[0]);
     const std::byte* scales = codes + 32 * p.out;
     const std::byte* soon = codes + group_bytes;
-    for (std::int64_t c = 0; c < p.out; c += Quads::size) {
-      if (!is_last && c % 64 == 0) {
+    for (std::int64_t c = channels.begin; c < channels.end; c += Quads::size) {
+      if (next.count > 0 && c % 64 == 0) {
         for (int i = 0; i < next.count; ++i) __builtin_prefetch(soon + next.index[i] * p.out + c);
         __builtin_prefetch(soon + 32 * p.out + 2 * c);
         __builtin_prefetch(soon + 32 * p.out + 2 * c + 64);
@@ -230,27 +240,33 @@ inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first,
   return bytes;
 }
 
-/// One row of x: segments [begin, end) of the inputs into p.segments.
+/// One row of x: units [begin, end) of Product::Segments, each a segment of the inputs and a part of the
+/// channels.
 inline void segments_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t s = begin; s < end; ++s) {
+  const std::int64_t parts = p.segments.parts, all = p.out / kChannels;
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    const std::int64_t s = unit / parts, part = unit % parts;
+    const Channels channels = {all * part / parts * kChannels,
+                               all * (part + 1) / parts * kChannels};
     const std::int64_t first = s * kSegment, left = p.in - first;
     const std::int64_t n = left < kSegment ? left : kSegment;
     float* sum = p.segments.sums + s * p.out;
-    std::int64_t& bytes = p.segments.bytes_read[s];
+    std::int64_t& bytes = p.segments.bytes_read[unit];
     switch (p.dtype) {
-      case DType::kF32: bytes = sum_of_segment<ByInputF32>(p, first, n, sum); break;
-      case DType::kF16: bytes = sum_of_segment<ByInputF16>(p, first, n, sum); break;
-      case DType::kBF16: bytes = sum_of_segment<ByInputBF16>(p, first, n, sum); break;
-      default: bytes = sum_of_q8_segment(p, first, n, sum);
+      case DType::kF32: bytes = sum_of_segment<ByInputF32>(p, first, n, channels, sum); break;
+      case DType::kF16: bytes = sum_of_segment<ByInputF16>(p, first, n, channels, sum); break;
+      case DType::kBF16: bytes = sum_of_segment<ByInputBF16>(p, first, n, channels, sum); break;
+      default: bytes = sum_of_q8_segment(p, first, n, channels, sum);
     }
   }
 }
 
-/// y[t] = or += what a segment gives.
+/// y[t] = or += what a segment gives. A sum that came to −0 by underflow becomes +0 here: a term 0 · w
+/// that one way adds and another leaves out would have made it so.
 inline void put_segment(const cpu::Product& p, std::int64_t t, std::int64_t channel, bool is_first,
                         Vec sum) {
   float* y = p.y + t * p.y_stride + channel;
-  (is_first ? sum : Vec::load(y) + sum).store(y);
+  ((is_first ? Vec::zero() : Vec::load(y)) + sum).store(y);
 }
 
 /// sum (X rows of kChannels) += x (X rows) · w, `depth` inputs of two vectors of channels.
@@ -296,7 +312,9 @@ inline void many_rows(const cpu::Product& p, std::int64_t channel) {
         const std::int64_t depth = end - i0 < kDepth ? end - i0 : kDepth;
         for (std::int64_t i = 0; i < depth; ++i) {
           const std::byte* w = p.w + ((i0 + i) * p.out + channel) * W::bytes;
-          __builtin_prefetch(w + kDepth * p.out * W::bytes);
+#pragma GCC unroll 4
+          for (std::int64_t b = 0; b < kChannels * W::bytes; b += 64)
+            __builtin_prefetch(w + kDepth * p.out * W::bytes + b);
 #pragma GCC unroll 8
           for (std::int64_t c = 0; c < kChannels; c += Vec::size) {
             W::load(w + c * W::bytes)

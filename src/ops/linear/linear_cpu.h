@@ -1,4 +1,5 @@
-/// y = act(scale · W x + bias) for one row of x or many, weights read where they lie.
+/// y = act(scale · W x + bias) for one row of x or many, weights read where they lie; those that are
+/// stored by input have their own order of sums (by_input_cpu.h).
 ///
 /// One accumulation order for every number of rows: lane l of a vector accumulator sums the terms i
 /// ≡ l (mod lanes) in increasing i, then the lanes are added in a fixed tree. Register tiles
