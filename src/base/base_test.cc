@@ -204,9 +204,27 @@ TEST(MappedFile, WrapsBytesInMemory) {
   EXPECT_TRUE(std::equal(moved.bytes().begin(), moved.bytes().end(), bytes.begin(), bytes.end()));
   moved.done_with(moved.bytes());
   moved.will_need(moved.bytes());
-  moved.bring_in(moved.bytes());
   EXPECT_EQ(moved.bytes()[1 << 12], std::byte{7}) << "dropping pages must not zero ordinary memory";
   EXPECT_TRUE(MappedFile::from_bytes("name", {}).bytes().empty());
+}
+
+TEST(MappedFile, ReadsItsOwnParts) {
+  const TemporaryFolder folder;
+  write_text(folder / "a", "hello world");
+  MappedFile file(folder / "a");
+  std::vector<std::byte> to(5);
+  EXPECT_TRUE(file.read(file.bytes().subspan(6), to));
+  EXPECT_EQ(as_text(to), "world");
+  const std::vector<std::byte> elsewhere(5, std::byte{1});
+  EXPECT_FALSE(file.read(elsewhere, to));
+  EXPECT_EQ(as_text(to), "world");
+  const MappedFile moved = std::move(file);
+  EXPECT_TRUE(moved.read(moved.bytes().first(5), to));
+  EXPECT_EQ(as_text(to), "hello");
+  const MappedFile in_memory = MappedFile::from_bytes("name", elsewhere);
+  EXPECT_FALSE(in_memory.read(in_memory.bytes(), to)) << "there is no file to read";
+  std::filesystem::resize_file(folder / "a", 3);
+  EXPECT_THROW((void)moved.read(moved.bytes().first(5), to), Error);
 }
 
 TEST(MappedFile, DropsOnlyItsOwnPages) {
@@ -218,8 +236,6 @@ TEST(MappedFile, DropsOnlyItsOwnPages) {
   file.done_with(elsewhere);
   EXPECT_EQ(std::count(elsewhere.begin(), elsewhere.end(), std::byte{1}), 4 << 12);
   file.will_need(file.bytes());
-  file.bring_in(elsewhere);
-  file.bring_in(file.bytes());
   file.done_with(file.bytes().subspan(1));
   file.done_with({});
   EXPECT_EQ(as_text(file.bytes()), text) << "dropped pages come back from the file";

@@ -28,20 +28,26 @@ class MappedFile {
   }
   [[nodiscard]] const std::string& path() const { return path_; }
 
-  /// Asks the kernel to read ahead / to map now, instead of page by page as they are touched / to drop
-  /// the pages that lie wholly inside `part` of this mapping. Dropped pages come back from the file
-  /// when they are touched. Memory that is no part of the mapping is left alone.
+  /// Asks the kernel to read ahead / to drop the pages that lie wholly inside `part` of this
+  /// mapping. Dropped pages come back from the file when they are touched. Memory that is no part
+  /// of the mapping is left alone.
   void will_need(std::span<const std::byte> part) const noexcept;
-  void bring_in(std::span<const std::byte> part) const noexcept;
   void done_with(std::span<const std::byte> part) const noexcept;
 
+  /// Copies `part` into `to`, of the same size, by reading the file: none of its pages is mapped for
+  /// that, which costs more than the copy. False, and nothing copied, if it is no part of a mapping.
+  /// Throws Error{kFile} when it cannot be read.
+  [[nodiscard]] bool read(std::span<const std::byte> part, std::span<std::byte> to) const;
+
  private:
+  [[nodiscard]] bool has_mapped(std::span<const std::byte> part) const noexcept;
   void advise(std::span<const std::byte> part, int advice) const noexcept;
 
   std::string path_;
   std::vector<std::byte> owned_;  // empty for a real mapping
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  int fd_ = -1;  // of a real mapping
 };
 
 }  // namespace prwkv

@@ -147,8 +147,11 @@ std::uint64_t Reader::file_bytes() const {
 void Reader::will_need(std::span<const std::byte> part) const noexcept {
   for (const MappedFile* file : files_) file->will_need(part);
 }
-void Reader::bring_in(std::span<const std::byte> part) const noexcept {
-  for (const MappedFile* file : files_) file->bring_in(part);
+void Reader::read(std::span<const std::byte> part, std::span<std::byte> to) const {
+  for (const MappedFile* file : files_) {
+    if (file->read(part, to)) return;
+  }
+  std::copy(part.begin(), part.end(), to.begin());  // the reader's own bytes
 }
 void Reader::done_with(std::span<const std::byte> part) const noexcept {
   for (const MappedFile* file : files_) file->done_with(part);

@@ -85,8 +85,10 @@ class Reader {
   [[nodiscard]] std::uint64_t file_bytes() const;
   /// MappedFile's advice, for a part of any of the files.
   void will_need(std::span<const std::byte> part) const noexcept;
-  void bring_in(std::span<const std::byte> part) const noexcept;
   void done_with(std::span<const std::byte> part) const noexcept;
+  /// Copies bytes of a tensor, of the same size as `to`: read from their file where they lie in one.
+  /// Throws Error{kFile}.
+  void read(std::span<const std::byte> part, std::span<std::byte> to) const;
 
  protected:
   explicit Reader(MappedFile file) : path_(file.path()), file_(std::move(file)), files_{&file_} {}

@@ -112,10 +112,8 @@ const Naming& naming_for(const Checkpoint& file, const Detected& found,
 
 constexpr std::int64_t kPieceElements = std::int64_t{1} << 16;  // converted by one thread at a time
 constexpr std::int64_t kBatchPieces = 32;                       // converted before they are written
-// Written from the mapping at a time: still in L2 when it is copied. The disk is asked for the next
-// megabytes far more rarely, since that walks through all their pages.
-constexpr std::size_t kCopiedBytes = std::size_t{256} << 10, kAheadBytes = std::size_t{8} << 20;
-static_assert(kAheadBytes % kCopiedBytes == 0);
+// Copied at a time: still in L2 when it is written.
+constexpr std::size_t kCopiedBytes = std::size_t{256} << 10;
 
 /// Whether the stored bytes are what the new file wants, in one run.
 bool is_copied(const Source& s, DType to) { return s.dtype == to && s.is_raw() && s.is_dense(); }
@@ -187,11 +185,9 @@ class Stream {
   void copy(std::span<const std::byte> bytes) {
     for (std::size_t at = 0; at < bytes.size(); at += kCopiedBytes) {
       const auto rest = bytes.subspan(at), piece = rest.first(std::min(rest.size(), kCopiedBytes));
-      if (at % kAheadBytes == 0)
-        source_.will_need(rest.first(std::min(rest.size(), 2 * kAheadBytes)));
-      source_.bring_in(piece);
-      put(piece);
-      source_.done_with(piece);
+      buffer_.resize(piece.size());
+      source_.read(piece, buffer_);
+      put(buffer_);
     }
   }
 
