@@ -6,8 +6,9 @@
 ///     y = Σ over segments (Σ over the inputs of a segment, in increasing order, x_i W_i)
 ///
 /// Leaving out a term 0 · w changes no bit of such a sum, as long as w is finite: sums begin at +0 and
-/// stay what they are (put_segment has the one exception). So the results are those of the dense product, and one row of x gives the same
-/// bits alone (segment by segment, on any number of threads) and among others (tiles of rows).
+/// stay what they are (put_segment has the one exception). So the results are those of the dense
+/// product, and one row of x gives the same bits alone (segment by segment, on any number of threads)
+/// and among others (tiles of rows).
 ///
 /// Floats lie as (in, out). Q8_0: 32 inputs together, their codes as (32, out), then the scales of these
 /// codes as (out); codes of a row are permuted within `Quads::size` channels so that interleaving four
