@@ -159,7 +159,10 @@ struct BackendOptions {
   /// "cpu" only: "scalar", "avx2", …; "" = $PRWKV_CPU_ISA, then the best
   std::string isa{};
   Sparsity sparsity = Sparsity::kSkip;  ///< "cpu" only
-  Pinning pinning = Pinning::kNone;     ///< "cpu" only
+  /// "cpu" only: matrices of floats become panels in own memory, the fastest way; otherwise they stay
+  /// where the file is mapped.
+  bool repack = true;
+  Pinning pinning = Pinning::kNone;  ///< "cpu" only
 };
 
 /// The one visible table of backends. Throws Error{kInvalidArgument | kUnsupported}.

@@ -15,6 +15,7 @@ EngineOptions ModelOptions::engine_options() const {
   o.backend.threads = threads;
   o.backend.pinning = pin ? Pinning::kCores : Pinning::kNone;
   o.backend.sparsity = sparsity_of(sparsity);
+  o.backend.repack = !no_repack;
   o.load.groupnorm_eps = groupnorm_eps;
   o.tokenizer = vocab;
   const std::optional<DType> type = dtype.empty() ? std::nullopt : dtype_from_name(dtype);
@@ -131,6 +132,11 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
       ->check(CLI::IsMember(sparsity_names()))
       ->capture_default_str()
       ->type_name("NAME")
+      ->group(group);
+  command
+      .add_flag("--no-repack", o.no_repack,
+                "cpu: f32, f16 and bf16 matrices stay in the mapped file: less memory of its own, "
+                "quicker to load, slower to run")
       ->group(group);
   command
       .add_option("--groupnorm-eps", o.groupnorm_eps,

@@ -15,7 +15,7 @@ namespace prwkv::cli {
 struct ModelOptions {
   std::string model, backend = "cpu", dtype, vocab;
   int threads = 0;
-  bool pin = false;
+  bool pin = false, no_repack = false;
   std::string sparsity = "skip";
   std::optional<double> groupnorm_eps;
 

@@ -123,8 +123,10 @@ class Binder final : public ParamVisitor {
     for (std::int64_t r = 0; r < rows; r += step) {
       const std::int64_t count = std::min(step, rows - r);
       if (t.dtype == source.dtype && source.is_dense()) {
-        backend_.put_rows(flat, r, count,
-                          source.dense_bytes().data() + static_cast<std::size_t>(r) * bytes);
+        const std::span rest = source.dense_bytes().subspan(static_cast<std::size_t>(r) * bytes);
+        const std::span part = rest.first(static_cast<std::size_t>(count) * bytes);
+        backend_.put_rows(flat, r, count, part.data());
+        file_.reader().done_with(part);  // or the largest matrix would be there twice
         continue;
       }
       staged.resize(static_cast<std::size_t>(count) * bytes);

@@ -187,15 +187,15 @@ TEST_P(ByInput, OtherLayoutsWhereItDoesNotFitOrIsNotWanted) {
   };
   const Input relu = Input::kSquaredRelu;
   EXPECT_EQ(layout(*skip, DType::kF16, 64, 512, relu), Layout::kByInput);
-  EXPECT_EQ(layout(*skip, DType::kF16, 64, 512, Input::kAny), Layout::kRows);
-  EXPECT_EQ(layout(*skip, DType::kF16, 65, 512, relu), Layout::kRows);
-  EXPECT_EQ(layout(*skip, DType::kF16, 64, 500, relu), Layout::kRows);
+  EXPECT_EQ(layout(*skip, DType::kF16, 64, 512, Input::kAny), Layout::kPacked);
+  EXPECT_EQ(layout(*skip, DType::kF16, 65, 512, relu), Layout::kPacked);
+  EXPECT_EQ(layout(*skip, DType::kF16, 64, 500, relu), Layout::kPacked);
   EXPECT_EQ(layout(*skip, DType::kQ8_0, 64, 512, relu), Layout::kByInput);
   EXPECT_EQ(layout(*skip, DType::kQ8_0, 64, 256, relu), Layout::kPacked) << "two terms there";
   EXPECT_EQ(layout(*skip, DType::kQ4_0, 64, 512, relu), Layout::kPacked);
-  EXPECT_EQ(layout(*none, DType::kF16, 64, 512, relu), Layout::kRows);
+  EXPECT_EQ(layout(*none, DType::kF16, 64, 512, relu), Layout::kPacked);
   EXPECT_EQ(layout(*none, DType::kQ8_0, 64, 512, relu), Layout::kPacked);
-  const Layout bf16 = GetParam() == "cpu_avx512_bf16" ? Layout::kRows : Layout::kByInput;
+  const Layout bf16 = GetParam() == "cpu_avx512_bf16" ? Layout::kPacked : Layout::kByInput;
   EXPECT_EQ(layout(*skip, DType::kBF16, 64, 512, relu), bf16);
 }
 

@@ -456,16 +456,19 @@ OpCase linear_case(const std::string& name, std::int64_t T, const std::vector<Pa
     if (is_block(parts[i].dtype)) plain.part[i].w = d->decoded(plain.part[i].w);
   }
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    // Blocks are added in groups, floats in segments if they are packed, which those at odd addresses
+    // are not.
+    const bool in_segments = parts[i].input == Input::kSquaredRelu ||
+                             (is_float(parts[i].dtype) && options.misaligned == 0);
     const auto sum_error = [plain, i, keep = d, dtype = parts[i].dtype,
-                            input = parts[i].input](const Arithmetic& arithmetic) {
+                            in_segments](const Arithmetic& arithmetic) {
       LinearArgs one;
       one.n = 1;
       one.part[0] = plain.part[i];
       one.part[0].act = Act::kNone;
       const Projection& q = one.part[0];
       const std::int64_t in = q.x.dim(1);
-      const double roundings =
-          input == Input::kAny ? roundings_of_sum(in) : roundings_of_segments(in);
+      const double roundings = in_segments ? roundings_of_segments(in) : roundings_of_sum(in);
       Doubles b = rounded(one, q.y, roundings + 2)();
       const Doubles more = error_of_rounding(q, dtype, arithmetic);
       for (std::size_t j = 0; j < b.size(); ++j) b[j] += more[j];
@@ -626,13 +629,17 @@ Cases linear_cases() {
 Cases linear_rows() {
   Cases cases;
   for (const DType t : kWeightTypes) {
-    const std::string name = fmt::format("{}_rows", name_of(t));
-    cases.push_back(linear_case(name, kManyRows,
-                                {{1025, 37, t},
-                                 {63, 41, t, Act::kTanh, true},
-                                 {2049, 6, t, Act::kSilu},
-                                 {7, 5, t, Act::kNone, true, true}},
-                                data_for("linear", name), {1, kManyRows}));
+    for (const std::size_t misaligned :
+         {std::size_t{0}, std::size_t{1}}) {  // packed, and as files have them
+      const std::string name =
+          fmt::format("{}_{}_rows", name_of(t), misaligned == 0 ? "packed" : "plain");
+      cases.push_back(linear_case(name, kManyRows,
+                                  {{1025, 37, t},
+                                   {63, 41, t, Act::kTanh, true},
+                                   {2049, 6, t, Act::kSilu},
+                                   {7, 5, t, Act::kNone, true, true}},
+                                  data_for("linear", name), {misaligned, kManyRows}));
+    }
   }
   for (const DType t : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
     const std::string name = fmt::format("{}_zeros_rows", name_of(t));

@@ -163,6 +163,8 @@ class Placed {
     return t;
   }
 
+  static bool is_weight(DType t) { return is_block(t) || (is_float(t) && t != DType::kF64); }
+
   // As a loader does: in the layout that the backend wants.
   Tensor pack(const Tensor& host, const Packed& packed) {
     Copy copy;
@@ -181,7 +183,9 @@ class Placed {
   Tensor place(const Tensor& host, std::size_t misaligned) {
     if constexpr (std::same_as<Args, LinearArgs>) {
       const bool is_by_input = host.layout == Layout::kByInput;  // what a case asks for
-      if (is_block(host.dtype) || is_by_input) {
+      // Matrices; floats that are to lie at odd addresses stay as files have them.
+      const bool is_packed = host.shape.rank == 2 && is_weight(host.dtype) && misaligned == 0;
+      if (is_block(host.dtype) || is_by_input || is_packed) {
         const Packed packed = backend_.packed(host.dtype, host.shape,
                                               is_by_input ? Input::kSquaredRelu : Input::kAny);
         if (packed) return pack(host, packed);
@@ -190,10 +194,8 @@ class Placed {
     constexpr std::size_t kGuard = 64;
     Tensor t = host;
     t.layout = Layout::kRows;
-    const bool is_weight =
-        is_block(host.dtype) || (is_float(host.dtype) && host.dtype != DType::kF64);
     if (host.dtype == DType::kF64) t.dtype = backend_.activation_dtype();
-    const std::size_t offset = kGuard + (is_weight ? misaligned : 0);
+    const std::size_t offset = kGuard + (is_weight(host.dtype) ? misaligned : 0);
     Copy copy;
     // NaN in every float type, so that a read past the end shows as well.
     copy.before.assign(offset + t.bytes() + kGuard, 0xff);

@@ -18,14 +18,16 @@ namespace {
 // Waking the other threads costs about a microsecond, in which one core does some ten thousand
 // elementary operations.
 constexpr std::int64_t kWorthAThread = 16 * 1024;
-// A piece of a product with one row of x: about a sixteenth of a thread's share, so that threads
-// finish together, but long enough for memory to stream (ops/linear/linear_cpu.h).
+// A piece of a product with few rows of x: about a sixteenth of a thread's share, so that threads
+// finish together, but long enough for memory to stream (ops/linear/streams_cpu.h).
 constexpr std::int64_t kShortestPiece = 32 * 1024, kLongestPiece = 256 * 1024;
 constexpr std::int64_t kPiecesPerThread = 16;
 // Weights by input and one row of x.
 constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
 constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
 static_assert(kPieceRowsMany % cpu::kMostPanelRows == 0);
+// The same for weights by input, whose pieces are slices of rows.
+constexpr std::int64_t kSlicesPerThread = 2, kWidestSlice = 256;
 
 struct InstructionSet {
   std::string_view name;
@@ -82,6 +84,7 @@ std::string CpuBackend::description() const {
 }
 
 Packed CpuBackend::packed(DType dtype, const Shape& shape, Input input) const {
+  if (!repack_ && is_float(dtype)) return {};
   const std::int64_t by_input = kernels_.by_input_bytes(dtype, shape[0], shape[1]);
   if (input == Input::kSquaredRelu && sparsity_ != Sparsity::kNone && by_input > 0)
     return {Layout::kByInput, static_cast<std::size_t>(by_input)};
@@ -225,6 +228,21 @@ void CpuBackend::add_segments(cpu::Product* parts, int n) {
   }
 }
 
+std::int64_t CpuBackend::units_of_piece(const cpu::Product& p, std::int64_t piece_bytes) const {
+  const std::int64_t threads = pool_.size();
+  const auto whole = [](std::int64_t rows, std::int64_t unit, std::int64_t most) {
+    return std::clamp(rows / unit, std::int64_t{1}, std::max<std::int64_t>(1, most / unit)) * unit;
+  };
+  if (is_in_segments(p)) return 1;
+  if (p.layout == Layout::kByInput)
+    return whole(p.out / (kSlicesPerThread * threads), kernels_.by_input_channels, kWidestSlice);
+  if (p.T > p.width) return kPieceRowsMany;
+  const auto row = std::max<std::int64_t>(1, static_cast<std::int64_t>(row_bytes(p.dtype, p.in)));
+  const std::int64_t panels = kernels_.panel_rows, streams = panels * kernels_.streams;
+  if (p.out < streams * threads) return whole(p.out / threads, panels, streams);
+  return whole(piece_bytes / row, streams, p.out / threads);
+}
+
 void CpuBackend::products(cpu::Product* parts, int n) {
   convert_activations(parts, n);
   prepare_segments(parts, n);
@@ -243,13 +261,7 @@ void CpuBackend::products(cpu::Product* parts, int n) {
       std::clamp(bytes / (kPiecesPerThread * pool_.size()), kShortestPiece, kLongestPiece);
   for (int p = 0; p < n; ++p) {
     const auto i = static_cast<std::size_t>(p);
-    const auto row = static_cast<std::int64_t>(row_bytes(parts[p].dtype, parts[p].in));
-    if (parts[p].layout == Layout::kByInput)
-      rows[i] = is_in_segments(parts[p]) ? 1 : kernels_.by_input_channels;
-    else if (parts[p].T > 1)
-      rows[i] = kPieceRowsMany;
-    else
-      rows[i] = std::max<std::int64_t>(1, piece_bytes / std::max<std::int64_t>(row, 1) / 16) * 16;
+    rows[i] = units_of_piece(parts[p], piece_bytes);
     first[i + 1] = first[i] + (units_of(parts[p]) + rows[i] - 1) / rows[i];
   }
   const std::int64_t pieces = first[static_cast<std::size_t>(n)];

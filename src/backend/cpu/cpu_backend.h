@@ -22,7 +22,8 @@ class CpuBackend : public RefBackend {
       : RefBackend(DType::kF32),
         kernels_(kernels),
         pool_(options.threads, options.pinning),
-        sparsity_(options.sparsity) {}
+        sparsity_(options.sparsity),
+        repack_(options.repack) {}
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] int threads() const { return pool_.size(); }
@@ -54,6 +55,8 @@ class CpuBackend : public RefBackend {
 
  private:
   void products(cpu::Product* parts, int n);
+  /// Output channels, or units of segments, that a thread takes at a time.
+  [[nodiscard]] std::int64_t units_of_piece(const cpu::Product& p, std::int64_t piece_bytes) const;
   void convert_activations(cpu::Product* parts, int n);
   void prepare_segments(cpu::Product* parts, int n);
   void add_segments(cpu::Product* parts, int n);
@@ -66,6 +69,7 @@ class CpuBackend : public RefBackend {
   ThreadPool pool_;
   Buffer activations_;  // in the forms that the products of one call want
   Sparsity sparsity_;
+  bool repack_;
   Buffer segment_sums_;
   std::vector<std::int64_t> segment_bytes_;
   Skipping skipping_;

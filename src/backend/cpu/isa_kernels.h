@@ -39,6 +39,7 @@ inline constexpr cpu::KernelTable kTable = {
     .segment_inputs = kSegment,
     .by_input_channels = kChannels,
     .panel_rows = Vec::size,
+    .streams = kStreams,
     .tile_cols = &tile_cols,
     .token_shift = &token_shift,
     .token_delta = &token_delta,

@@ -16,7 +16,7 @@ struct Product {
   float* y;            // (T, out), rows y_stride apart
   float* saved;        // the same layout, or nullptr: receives scale · W x + bias
   const float* x;      // (T, in), rows x_stride apart
-  const std::byte* w;  // (out, in) of `dtype`: rows adjacent, any alignment; block types in panels
+  const std::byte* w;  // (out, in) of `dtype` in `layout`; rows as files have them: any alignment
   const float* bias;   // (out) or nullptr
   std::int64_t T, in, out, x_stride, y_stride;
   DType dtype;
@@ -35,7 +35,7 @@ struct Product {
   } segments{};
 };
 
-/// Rows of a matrix of blocks, to be brought into panels (backend/cpu/panels.h).
+/// Rows of a matrix, to be brought into panels (backend/cpu/panels.h, ops/linear/float_product_cpu.h).
 struct Packing {
   std::byte* panels;
   const std::byte* rows;  // as in files; the first of those that are packed now
@@ -53,8 +53,8 @@ struct ByInputPacking {
 
 /// What activations become before they meet weights of a type.
 enum class Form {
-  kFloat,       ///< what they are: one row of f32, or weights lie by input
-  kFloatTiles,  ///< several of them, as tiles read them (ops/linear/linear_cpu.h)
+  kFloat,       ///< what they are: one row of f32, or weights lie as in files
+  kFloatTiles,  ///< several of them, as tiles read them (ops/linear/float_product_cpu.h)
   kBF16Tiles,   ///< bf16, where the processor multiplies that
   kBytes,       ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
 };
@@ -86,6 +86,7 @@ struct KernelTable {
   std::int64_t segment_inputs;                                                     // of a segment
   std::int64_t by_input_channels;            // output channels that are computed together
   std::int64_t panel_rows;                   // rows of weights in a panel
+  std::int64_t streams;                      // panels that are read side by side
   std::int64_t (*tile_cols)(Form form);      // most rows of activations that lie together
   Kernel<TokenShiftArgs> token_shift;        // rows; the carried row is the caller's business
   Kernel<TokenDeltaArgs> token_delta;        // rows; likewise
@@ -108,9 +109,8 @@ struct KernelTable {
   LimitProbes (*limits)();                   // what this processor can do at most
 };
 
-/// What a panel and a group of activations have at most, whatever the instruction set.
+/// What a panel has at most, whatever the instruction set.
 inline constexpr std::int64_t kMostPanelRows = 16;
-inline constexpr int kMostTileRows = 6;
 
 /// Channels of one unit of wkv4: one cache line.
 inline constexpr std::int64_t kChannelGroup = 16;

@@ -171,12 +171,12 @@ inline void pack_rows(const cpu::Packing& p, std::int64_t begin, std::int64_t en
     }
   }
 }
-inline void pack(const cpu::Packing& p, std::int64_t begin, std::int64_t end) {
+inline void pack_blocks(const cpu::Packing& p, std::int64_t begin, std::int64_t end) {
   with_block(p.dtype, [&]<class Block>() { pack_rows<Block>(p, begin, end); });
 }
 
-/// Bytes of one panel.
-inline std::int64_t panel_bytes(DType dtype, std::int64_t in) {
+/// Bytes of one panel; 0 for types without blocks.
+inline std::int64_t block_panel_bytes(DType dtype, std::int64_t in) {
   std::int64_t bytes = 0;
   with_block(dtype, [&]<class Block>() { bytes = Panel<Block>::bytes(in); });
   return bytes;

@@ -45,9 +45,9 @@ inline void copy(const CopyArgs& a, std::int64_t begin, std::int64_t end) {
   const std::byte* x = a.x.as<const std::byte>();
   float* y = a.y.as<float>() + begin;
   switch (a.x.dtype) {
-    case DType::kF32: widen_row<WeightF32>(x + begin * 4, y, end - begin); break;
-    case DType::kF16: widen_row<WeightF16>(x + begin * 2, y, end - begin); break;
-    case DType::kBF16: widen_row<WeightBF16>(x + begin * 2, y, end - begin); break;
+    case DType::kF32: widen_row<F32Weights>(x + begin * 4, y, end - begin); break;
+    case DType::kF16: widen_row<F16Weights>(x + begin * 2, y, end - begin); break;
+    case DType::kBF16: widen_row<BF16Weights>(x + begin * 2, y, end - begin); break;
     default: break;  // the loader hands no other type to this backend
   }
 }

@@ -7,7 +7,7 @@ namespace prwkv::PRWKV_ISA {
 template <class W>
 inline void widen_row(const std::byte* from, float* to, std::int64_t C) {
   for_vectors(
-      C, [&](std::int64_t c, int n) { put(to + c, n, load_weights<W>(from + c * W::bytes, n)); });
+      C, [&](std::int64_t c, int n) { put(to + c, n, load_weights<W>(from + c * W::kBytes, n)); });
 }
 
 inline void embedding(const EmbeddingArgs& a, std::int64_t begin, std::int64_t end) {
@@ -17,9 +17,9 @@ inline void embedding(const EmbeddingArgs& a, std::int64_t begin, std::int64_t e
     const std::int64_t at = a.ids.as<const std::int32_t>()[t] * C;
     float* y = a.y.as<float>() + t * C;
     switch (a.table.dtype) {
-      case DType::kF32: widen_row<WeightF32>(table + at * 4, y, C); break;
-      case DType::kF16: widen_row<WeightF16>(table + at * 2, y, C); break;
-      case DType::kBF16: widen_row<WeightBF16>(table + at * 2, y, C); break;
+      case DType::kF32: widen_row<F32Weights>(table + at * 4, y, C); break;
+      case DType::kF16: widen_row<F16Weights>(table + at * 2, y, C); break;
+      case DType::kBF16: widen_row<BF16Weights>(table + at * 2, y, C); break;
       default:
         with_block(a.table.dtype, [&]<class Block>() {
           constexpr auto kBytes = static_cast<std::int64_t>(sizeof(Block));

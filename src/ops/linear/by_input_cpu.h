@@ -19,28 +19,15 @@
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/math.h"
+#include "ops/linear/float_product_cpu.h"
 #include "ops/linear/integer_product_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
 
-/// Inputs that are summed by themselves: what a thread takes at a time when there is one row of x.
-inline constexpr std::int64_t kSegment = 512;
 /// Outputs are a multiple of this, inputs of 32: no tail anywhere.
 inline constexpr std::int64_t kChannels = 64;
 static_assert(kChannels % Quads::size == 0);
 
-struct ByInputF32 {
-  static constexpr std::int64_t bytes = 4;
-  static Vec load(const std::byte* p) { return Vec::load_f32(p); }
-};
-struct ByInputF16 {
-  static constexpr std::int64_t bytes = 2;
-  static Vec load(const std::byte* p) { return Vec::load_f16(p); }
-};
-struct ByInputBF16 {
-  static constexpr std::int64_t bytes = 2;
-  static Vec load(const std::byte* p) { return Vec::load_bf16(p); }
-};
 inline constexpr std::int64_t kQ8Bytes = sizeof(quant::BlockQ8_0);  // of 32 inputs of an output
 
 /// What a matrix takes in this layout; 0: it cannot lie so. Where the processor multiplies bf16, a
@@ -83,20 +70,20 @@ inline void pack_by_input(const cpu::ByInputPacking& p, std::int64_t begin, std:
     }
     return;
   }
-  const auto transpose = [&]<class T>(T) {
-    for (std::int64_t i = 32 * begin; i < 32 * end; i += 32) {
-      for (std::int64_t r = 0; r < p.n; ++r) {
-        T line[32];  // of a file: at any address
-        std::memcpy(line, p.rows + (r * p.in + i) * static_cast<int>(sizeof(T)), sizeof line);
-        T* to = reinterpret_cast<T*>(p.to) + i * p.out + p.first + r;
-        for (int k = 0; k < 32; ++k) to[k * p.out] = line[k];
+  const auto turn = [&]<class T>(T) {
+    constexpr int n = kSquare<T>, size = sizeof(T);
+    static_assert(kChannels % n == 0 && 32 % n == 0);
+    for (std::int64_t i = 32 * begin; i < 32 * end; i += n) {
+      for (std::int64_t r = 0; r < p.n; r += n) {
+        transpose<T>(p.rows + (r * p.in + i) * size, p.in * size,
+                     p.to + (i * p.out + p.first + r) * size, p.out * size);
       }
     }
   };
   if (p.dtype == DType::kF32)
-    transpose(std::uint32_t{});
+    turn(std::uint32_t{});
   else
-    transpose(std::uint16_t{});
+    turn(std::uint16_t{});
 }
 
 /// Which of n numbers are not zero; all of them if nothing is to be left out, or if more than three
@@ -115,6 +102,9 @@ inline int active_inputs(const T* x, int n, bool skips, std::int32_t* index) {
   return n;
 }
 
+/// Rows of weights that come so much later are asked for; 8 measured the same, none half the speed.
+inline constexpr int kAhead = 4;
+
 /// Output channels [begin, end), multiples of kChannels.
 struct Channels {
   std::int64_t begin, end;
@@ -126,18 +116,18 @@ inline __attribute__((always_inline)) void add_rows(const std::byte* const (&w)[
                                                     const float (&x)[n],
                                                     const std::byte* const (&soon)[n],
                                                     Channels channels, float* sum) {
-  constexpr std::int64_t kLine = 64 / W::bytes;
+  constexpr std::int64_t kLine = 64 / W::kBytes;
   Vec xv[n];
 #pragma GCC unroll 4
   for (int j = 0; j < n; ++j) xv[j] = Vec::broadcast(x[j]);
   for (std::int64_t c = channels.begin; c < channels.end; c += kLine) {
 #pragma GCC unroll 4
-    for (int j = 0; j < n; ++j) __builtin_prefetch(soon[j] + c * W::bytes);
+    for (int j = 0; j < n; ++j) __builtin_prefetch(soon[j] + c * W::kBytes);
 #pragma GCC unroll 8
     for (std::int64_t v = c; v < c + kLine; v += Vec::size) {
       Vec s = Vec::load(sum + v);
 #pragma GCC unroll 4
-      for (int j = 0; j < n; ++j) s = fma(W::load(w[j] + v * W::bytes), xv[j], s);
+      for (int j = 0; j < n; ++j) s = fma(W::load(w[j] + v * W::kBytes), xv[j], s);
       s.store(sum + v);
     }
   }
@@ -156,17 +146,16 @@ inline std::int64_t sum_of_segment(const cpu::Product& p, std::int64_t first, st
   const float* x = p.x + first;
   const int count = active_inputs(x, static_cast<int>(n), p.skips_zeros, index);
   set_to_zero(sum, channels);
-  const std::int64_t row = p.out * W::bytes;
+  const std::int64_t row = p.out * W::kBytes;
   const std::byte* rows = p.w + first * row;
   const auto row_of = [&](int k) { return rows + index[k < count ? k : count - 1] * row; };
-  constexpr int kAhead = 4;  // rows; 8 measured the same, none half the speed
   int k = 0;
   for (; k + 2 <= count; k += 2) {
     add_rows<W, 2>({row_of(k), row_of(k + 1)}, {x[index[k]], x[index[k + 1]]},
                    {row_of(k + kAhead), row_of(k + kAhead + 1)}, channels, sum);
   }
   if (k < count) add_rows<W, 1>({row_of(k)}, {x[index[k]]}, {row_of(k + kAhead)}, channels, sum);
-  return count * (channels.end - channels.begin) * W::bytes;
+  return count * (channels.end - channels.begin) * W::kBytes;
 }
 
 /// The inputs of a group of 32 that count, four by four; places that are left over multiply by zero.
@@ -254,118 +243,91 @@ inline void segments_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
     float* sum = p.segments.sums + s * p.out;
     std::int64_t& bytes = p.segments.bytes_read[unit];
     switch (p.dtype) {
-      case DType::kF32: bytes = sum_of_segment<ByInputF32>(p, first, n, channels, sum); break;
-      case DType::kF16: bytes = sum_of_segment<ByInputF16>(p, first, n, channels, sum); break;
-      case DType::kBF16: bytes = sum_of_segment<ByInputBF16>(p, first, n, channels, sum); break;
+      case DType::kF32: bytes = sum_of_segment<F32Weights>(p, first, n, channels, sum); break;
+      case DType::kF16: bytes = sum_of_segment<F16Weights>(p, first, n, channels, sum); break;
+      case DType::kBF16: bytes = sum_of_segment<BF16Weights>(p, first, n, channels, sum); break;
       default: bytes = sum_of_q8_segment(p, first, n, channels, sum);
     }
   }
 }
 
-/// y[t] = or += what a segment gives. A sum that came to −0 by underflow becomes +0 here: a term 0 · w
-/// that one way adds and another leaves out would have made it so.
+/// y[t] = or += what a segment gives to a vector of channels.
 inline void put_segment(const cpu::Product& p, std::int64_t t, std::int64_t channel, bool is_first,
                         Vec sum) {
-  float* y = p.y + t * p.y_stride + channel;
-  ((is_first ? Vec::zero() : Vec::load(y)) + sum).store(y);
+  put_segment(p.y + t * p.y_stride + channel, 0, is_first, sum);
 }
 
-/// sum (X rows of kChannels) += x (X rows) · w, `depth` inputs of two vectors of channels.
-template <int X>
-inline void multiply_block(const float* w, std::int64_t depth, const float* x,
-                           std::int64_t x_stride, float* sum) {
-  Vec acc[X][2];
-#pragma GCC unroll 8
-  for (int t = 0; t < X; ++t) {
-    acc[t][0] = Vec::load(sum + t * kChannels);
-    acc[t][1] = Vec::load(sum + t * kChannels + Vec::size);
-  }
-  for (std::int64_t i = 0; i < depth; ++i, w += 2 * Vec::size) {
-    const Vec w0 = Vec::load(w), w1 = Vec::load(w + Vec::size);
-#pragma GCC unroll 8
-    for (int t = 0; t < X; ++t) {
-      const Vec xv = Vec::broadcast(x[t * x_stride + i]);
-      acc[t][0] = fma(w0, xv, acc[t][0]);
-      acc[t][1] = fma(w1, xv, acc[t][1]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int t = 0; t < X; ++t) {
-    acc[t][0].store(sum + t * kChannels);
-    acc[t][1].store(sum + t * kChannels + Vec::size);
-  }
-}
+/// Channels that a piece has at most where there are many rows of x: slices of the rows of weights that
+/// are long enough for memory, and short enough for L2.
+inline constexpr std::int64_t kMostChannels = 256;
 
-/// Many rows of x: output channels [channel, channel + kChannels). Blocks of weights are widened into L1
-/// once for as many rows as have their sums in L2.
+/// Many rows of x. Blocks of weights become panels of f32 in the cache, for as many rows as have their
+/// sums in L2.
 template <class W>
-inline void many_rows(const cpu::Product& p, std::int64_t channel) {
-  constexpr std::int64_t kDepth = 64, kStrip = 2 * Vec::size, kRows = 96;
-  static_assert(kSegment % kDepth == 0 && kChannels % kStrip == 0);
-  alignas(64) float block[kChannels * kDepth];
-  alignas(64) float sums[kRows * kChannels];
-  for (std::int64_t t0 = 0; t0 < p.T; t0 += kRows) {
-    const std::int64_t rows = p.T - t0 < kRows ? p.T - t0 : kRows;
-    for (std::int64_t first = 0; first < p.in; first += kSegment) {
-      const std::int64_t end = p.in - first < kSegment ? p.in : first + kSegment;
-      for (std::int64_t i = 0; i < rows * kChannels; i += Vec::size) Vec::zero().store(sums + i);
-      for (std::int64_t i0 = first; i0 < end; i0 += kDepth) {
-        const std::int64_t depth = end - i0 < kDepth ? end - i0 : kDepth;
-        for (std::int64_t i = 0; i < depth; ++i) {
-          const std::byte* w = p.w + ((i0 + i) * p.out + channel) * W::bytes;
-#pragma GCC unroll 4
-          for (std::int64_t b = 0; b < kChannels * W::bytes; b += 64)
-            __builtin_prefetch(w + kDepth * p.out * W::bytes + b);
-#pragma GCC unroll 8
-          for (std::int64_t c = 0; c < kChannels; c += Vec::size) {
-            W::load(w + c * W::bytes)
-                .store(block + c / kStrip * kStrip * kDepth + i * kStrip + c % kStrip);
-          }
-        }
-        for (std::int64_t t = 0; t < rows; t += 6) {
-          const float* x = p.x + (t0 + t) * p.x_stride + i0;
-          with_width<6>(rows - t < 6 ? rows - t : 6, [&]<int X>() {
-            for (std::int64_t c = 0; c < kChannels; c += kStrip) {
-              multiply_block<X>(block + c * kDepth, depth, x, p.x_stride, sums + t * kChannels + c);
-            }
-          });
-        }
+inline void many_rows(const cpu::Product& p, Channels channels) {
+  constexpr std::int64_t kRows = 96, kPanel = kDepth * Vec::size;
+  alignas(64) float wide[kMostChannels * kDepth];
+  alignas(64) float sums[kRows * kMostChannels];
+  const std::int64_t n = channels.end - channels.begin, row = p.out * W::kBytes;
+  const std::int64_t step = kRows / p.width * p.width;
+  for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
+    const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
+    for (std::int64_t i0 = 0; i0 < p.in; i0 += kDepth) {
+      const std::int64_t depth = p.in - i0 < kDepth ? p.in - i0 : kDepth;
+      const std::byte* block = p.w + i0 * row + channels.begin * W::kBytes;
+      for (std::int64_t i = 0; i < depth; ++i) {
+        const std::byte* w = block + i * row;
+        for (std::int64_t b = 0; b < n * W::kBytes; b += 64)
+          __builtin_prefetch(w + kAhead * row + b);
+        for (std::int64_t c = 0; c < n; c += Vec::size)
+          W::load(w + c * W::kBytes).store(wide + c / Vec::size * kPanel + i * Vec::size);
       }
-      for (std::int64_t t = 0; t < rows; ++t) {
-        for (std::int64_t c = 0; c < kChannels; c += Vec::size)
-          put_segment(p, t0 + t, channel + c, first == 0, Vec::load(sums + t * kChannels + c));
+      for (std::int64_t c = 0; c < n; c += kStrip) {
+        const WeightBlock strip = {reinterpret_cast<const std::byte*>(wide + c * kDepth),
+                                   kPanel * static_cast<int>(sizeof(float)), i0, depth};
+        multiply_block<F32Weights, 2>(p, strip, {}, t0, t1, i0 % kSegment == 0, sums + c * kRows);
+      }
+      if (i0 + depth < p.in && (i0 + depth) % kSegment != 0) continue;
+      for (std::int64_t t = t0; t < t1; ++t) {
+        for (std::int64_t c = 0; c < n; c += Vec::size) {
+          const float* sum = sums + c / kStrip * kStrip * kRows + (t - t0) * kStrip + c % kStrip;
+          put_segment(p, t, channels.begin + c, i0 < kSegment, Vec::load(sum));
+        }
       }
     }
   }
 }
 
 /// Many rows of x and Q8_0: a segment becomes panels (backend/cpu/panels.h) in the cache.
-inline void many_rows_of_q8(const cpu::Product& p, std::int64_t channel) {
+inline void many_rows_of_q8(const cpu::Product& p, Channels channels) {
   using P = Panel<quant::BlockQ8_0>;
-  constexpr std::int64_t kPanels = kChannels / P::kRows, kGroups = kSegment / 32;
-  alignas(64) std::byte panels[kPanels * kGroups * P::kBlockBytes];
-  const std::int64_t row_bytes = p.in / 32 * kActivationBytes;
+  constexpr std::int64_t kGroups = kSegment / 32;
+  alignas(64) std::byte panels[kMostChannels / P::kRows * kGroups * P::kBlockBytes];
+  const std::int64_t row_bytes = p.in / 32 * kActivationBytes, n = channels.end - channels.begin;
   for (std::int64_t first = 0; first < p.in; first += kSegment) {
     const std::int64_t end = p.in - first < kSegment ? p.in : first + kSegment;
     const std::int64_t groups = (end - first) / 32, stride = groups * P::kBlockBytes;
     for (std::int64_t g = 0; g < groups; ++g) {
-      const std::byte* codes = p.w + (first / 32 + g) * p.out * kQ8Bytes;
+      const std::byte* codes = p.w + (first / 32 + g) * p.out * kQ8Bytes + channels.begin;
+      const std::byte* scales = codes + 32 * p.out + channels.begin;
       std::byte* to = panels + g * P::kBlockBytes;
       for (std::int64_t k = 0; k < 8; ++k) {
-        for (std::int64_t c = 0; c < kChannels; c += Quads::size) {
+        for (std::int64_t i = 4 * k; i < 4 * k + 4; ++i) {
+          for (std::int64_t b = 0; b < n; b += 64)
+            __builtin_prefetch(codes + i * p.out + p.out * kQ8Bytes + b);
+        }
+        for (std::int64_t c = 0; c < n; c += Quads::size) {
           Quads w[4];
 #pragma GCC unroll 4
-          for (int i = 0; i < 4; ++i) w[i] = Quads::load(codes + (4 * k + i) * p.out + channel + c);
+          for (int i = 0; i < 4; ++i) w[i] = Quads::load(codes + (4 * k + i) * p.out + c);
           zip(w);
 #pragma GCC unroll 4
           for (int i = 0; i < 4; ++i)
             w[i].store(to + (c / P::kRows + i) * stride + P::kHeader + k * Quads::size);
         }
       }
-      for (std::int64_t n = 0; n < kPanels; ++n) {
-        std::memcpy(to + n * stride, codes + 32 * p.out + 2 * (channel + n * P::kRows),
-                    2 * P::kRows);
-      }
+      for (std::int64_t c = 0; c < n; c += P::kRows)
+        std::memcpy(to + c / P::kRows * stride, scales + 2 * c, 2 * P::kRows);
     }
     for (std::int64_t t = 0; t < p.T; t += p.width) {
       const std::int64_t cols = p.T - t < p.width ? p.T - t : p.width;
@@ -373,12 +335,13 @@ inline void many_rows_of_q8(const cpu::Product& p, std::int64_t channel) {
         constexpr int N = Vec::panel_pairs && X > 2 ? 2 : 1;
         const std::byte* x = p.activations + t * row_bytes +
                              first / 32 * static_cast<int>(sizeof(ActivationGroup<X>));
-        for (std::int64_t n = 0; n < kPanels; n += N) {
+        for (std::int64_t c = 0; c < n; c += N * P::kRows) {
           Vec sums[N][X];
-          panel_tile<quant::BlockQ8_0, N, X>(panels + n * stride, stride, groups, x, sums);
+          panel_tile<quant::BlockQ8_0, N, X>(panels + c / P::kRows * stride, stride, groups, x,
+                                             nullptr, sums);
           for (int m = 0; m < N; ++m) {
             for (int i = 0; i < X; ++i)
-              put_segment(p, t + i, channel + (n + m) * P::kRows, first == 0, sums[m][i]);
+              put_segment(p, t + i, channels.begin + c + m * P::kRows, first == 0, sums[m][i]);
           }
         }
       });
@@ -397,12 +360,13 @@ inline void by_input_rows_of(const cpu::Product& p, std::int64_t begin, std::int
     }
     return;
   }
-  for (std::int64_t c = begin; c < end; c += kChannels) {
+  for (std::int64_t c = begin; c < end; c += kMostChannels) {
+    const Channels channels = {c, end - c < kMostChannels ? end : c + kMostChannels};
     switch (p.dtype) {
-      case DType::kF32: many_rows<ByInputF32>(p, c); break;
-      case DType::kF16: many_rows<ByInputF16>(p, c); break;
-      case DType::kBF16: many_rows<ByInputBF16>(p, c); break;
-      default: many_rows_of_q8(p, c);
+      case DType::kF32: many_rows<F32Weights>(p, channels); break;
+      case DType::kF16: many_rows<F16Weights>(p, channels); break;
+      case DType::kBF16: many_rows<BF16Weights>(p, channels); break;
+      default: many_rows_of_q8(p, channels);
     }
   }
 }

@@ -12,6 +12,7 @@
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/panels.h"
+#include "ops/linear/streams_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
 
@@ -69,29 +70,13 @@ inline void quantize_group(const float* x, ActivationGroup<X>& to, int row, floa
     to.sums[half][row] = static_cast<std::int32_t>(sum(sums[half]));
 }
 
-/// Calls f.operator()<n>() for 1 <= n <= most.
-template <int most, class F>
-inline __attribute__((always_inline)) void with_width(std::int64_t n, const F& f) {
-  if constexpr (most > 1) {
-    if (n < most) return with_width<most - 1>(n, f);
-  }
-  f.template operator()<most>();
-}
-
-/// Activation rows of whole tiles that stay in L2 while weights pass by, one tile at least.
-inline std::int64_t rows_in_cache(const cpu::Product& p, std::int64_t row_bytes) {
-  constexpr std::int64_t kBytes = 384 * 1024;
-  const std::int64_t fitting = kBytes / row_bytes / p.width * p.width;
-  return fitting < p.width ? p.width : fitting;
-}
-
 /// Rows [begin, end) of the activations.
 inline void quantize_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
   for (std::int64_t t = begin; t < end; ++t) {
     const std::int64_t first = t / a.width * a.width;
     const std::int64_t cols = a.T - first < a.width ? a.T - first : a.width;
     std::byte* tile = a.to + first * (a.in / 32) * kActivationBytes;
-    with_width<cpu::kMostTileRows>(cols, [&]<int X>() {
+    with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
       auto* groups = reinterpret_cast<ActivationGroup<X>*>(tile);
       auto* second =
           reinterpret_cast<ActivationGroup<X>*>(tile + a.T * (a.in / 32) * kActivationBytes);
@@ -113,12 +98,12 @@ inline __attribute__((always_inline)) void add_quads(const std::byte* group, std
                                                      const ActivationGroup<X>& x, Sums (&d)[N][X]) {
   if constexpr (first < last) {
     Quads w[N];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int n = 0; n < N; ++n) w[n] = Panel<Block>::template quad<first>(group + n * stride);
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) {
       const Four four(x.q[t] + 4 * first);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int n = 0; n < N; ++n) {
         if constexpr (Panel<Block>::kIsSigned)
           d[n][t] = dot_signed(d[n][t], w[n], four);
@@ -152,7 +137,7 @@ template <class Block, int N, int X, int first, int last>
 inline __attribute__((always_inline)) void add_octets(const std::byte* group, std::int64_t stride,
                                                       const ActivationGroup<X>& x,
                                                       Sums (&d)[N][X]) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
     SumsOfTwo pairs[(X + 1) / 2];
 #pragma GCC unroll 4
@@ -164,15 +149,6 @@ inline __attribute__((always_inline)) void add_octets(const std::byte* group, st
   }
 }
 #endif
-
-/// Asks for the `bytes` that a stream will come to after kAhead more. Without it, a core of Sapphire
-/// Rapids reads at three quarters of what it can.
-template <int bytes>
-inline __attribute__((always_inline)) void read_ahead(const std::byte* p) {
-  constexpr int kAhead = 1024;  // 512, 1536 and 2048 measured slower
-#pragma GCC unroll 8
-  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + kAhead + i);
-}
 
 /// Adds what the weights of one scale give: all of a group, or half of it.
 template <class Block, int half, int halves, int N, int X>
@@ -186,7 +162,7 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
 #pragma GCC unroll 8
   for (int t = 0; t < X; ++t) {
     minus_sum[t] = halves == 2 ? x.sums[half][t] : x.sums[0][t] + x.sums[1][t];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int n = 0; n < N; ++n)
       d[n][t] = P::kZero == 0 ? Sums::broadcast<0>(0) : Sums::broadcast<kZeroBits>(minus_sum[t]);
   }
@@ -199,7 +175,7 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
 #endif
     add_quads<Block, N, X, kFirst, kLast>(group, stride, x, d);
   const int share = g * halves + half;
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
     const Vec scale = P::scales(block + n * stride, share);
 #pragma GCC unroll 8
@@ -216,25 +192,26 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
   }
 }
 
-/// N panels, `stride` bytes apart, times X activation rows.
+/// N panels, `stride` bytes apart, times X activation rows. Where the weights come from memory, `streams`
+/// asks for what comes next.
 template <class Block, int N, int X>
 inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::int64_t stride,
                                                  std::int64_t blocks, const std::byte* activations,
-                                                 Vec (&sums)[N][X]) {
+                                                 const Streams* streams, Vec (&sums)[N][X]) {
   using P = Panel<Block>;
   const auto* x = ActivationGroup<X>::at(activations);
   Vec acc[N][X];  // not `sums`: these never need an address
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) acc[n][t] = Vec::zero();
   }
   for (std::int64_t b = 0; b < blocks; ++b, panel += P::kBlockBytes) {
     for (int g = 0; g < P::kGroups; ++g, ++x) {
-      if constexpr (X == 1) {
-        constexpr int kBytes = P::kBlockBytes / P::kGroups;
-#pragma GCC unroll 2
-        for (int n = 0; n < N; ++n) read_ahead<kBytes>(panel + n * stride + g * kBytes);
+      constexpr int kBytes = P::kBlockBytes / P::kGroups;
+      if (streams != nullptr) {
+#pragma GCC unroll 4
+        for (int n = 0; n < N; ++n) streams->ask<kBytes>(n, b * P::kBlockBytes + g * kBytes);
       }
       if constexpr (P::Q::kShare == 32) {
         add_share<Block, 0, 1>(panel, stride, g, *x, acc);
@@ -244,35 +221,50 @@ inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::in
       }
     }
   }
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) sums[n][t] = acc[n][t];
   }
 }
 
-/// Output channels [row, end) of a panel or two, `distance` rows apart, in the activation rows of one
-/// tile.
+/// N panels from `panel` on, `distance` of them apart, and the tile of activation rows that begins at t.
+/// `gap`, in panels: see Streams; < 0: the weights are in the cache.
 template <class Block, int N, int X>
-inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t distance,
-                       std::int64_t end, std::int64_t t) {
+inline void store_tile(const cpu::Product& p, std::int64_t panel, std::int64_t distance,
+                       std::int64_t gap, std::int64_t end, std::int64_t t) {
   using P = Panel<Block>;
-  const std::byte* panel = p.w + row / P::kRows * P::bytes(p.in);
-  const std::int64_t stride = distance / P::kRows * P::bytes(p.in);
+  const std::int64_t size = P::bytes(p.in), stride = distance * size;
+  const std::byte* w = p.w + panel * size;
+  const Streams streams = {w, stride, size, gap * size};
   const std::int64_t blocks = p.in / P::Q::kElements, bytes = p.in / 32 * kActivationBytes;
   Vec sums[N][X];
-  panel_tile<Block, N, X>(panel, stride, blocks, p.activations + t * bytes, sums);
+  panel_tile<Block, N, X>(w, stride, blocks, p.activations + t * bytes,
+                          gap < 0 ? nullptr : &streams, sums);
   if (terms_of(p.in) == 2) {
     Vec second[N][X];
-    panel_tile<Block, N, X>(panel, stride, blocks, p.activations + (p.T + t) * bytes, second);
+    panel_tile<Block, N, X>(w, stride, blocks, p.activations + (p.T + t) * bytes, nullptr, second);
     for (int n = 0; n < N; ++n) {
       for (int i = 0; i < X; ++i) sums[n][i] = sums[n][i] + second[n][i];
     }
   }
-  for (int n = 0; n < N; ++n, row += distance) {
-    const int left = end - row < P::kRows ? static_cast<int>(end - row) : 0;
-    for (int i = 0; i < X; ++i) put(p.y + (t + i) * p.y_stride + row, left, sums[n][i]);
+  for (int n = 0; n < N; ++n) {
+    const std::int64_t row = (panel + n * distance) * P::kRows;
+    for (int i = 0; i < X; ++i)
+      put(p.y + (t + i) * p.y_stride + row, channels_left(row, end), sums[n][i]);
   }
+}
+
+/// Panels [d.begin, d.end) and the only tile of activation rows: weights come from memory.
+template <class Block, int X>
+inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t end,
+                        std::int64_t end_row) {
+  constexpr auto fits = [](int n) { return 2 * n * X + n + 2 <= Vec::registers; };
+  constexpr int N = fits(kStreams) ? kStreams : fits(2) ? 2 : 1;
+  const Division d = {begin, end, N};
+  for (std::int64_t i = begin; i < begin + d.distance(); ++i)
+    store_tile<Block, N, X>(p, i, d.distance(), d.gap_after(i), end_row, 0);
+  for (std::int64_t i = d.rest(); i < end; ++i) store_tile<Block, 1, X>(p, i, 0, 0, end_row, 0);
 }
 
 /// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel. A
@@ -281,29 +273,27 @@ inline void store_tile(const cpu::Product& p, std::int64_t row, std::int64_t dis
 template <class Block>
 inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
   using P = Panel<Block>;
-  if (p.T == 1) {
-    // Two panels far apart are two streams: that is nearer to what memory can do than one.
-    const std::int64_t distance = (end - begin) / P::kRows / 2 * P::kRows;
-    for (std::int64_t row = begin; row < begin + distance; row += P::kRows)
-      store_tile<Block, 2, 1>(p, row, distance, end, 0);
-    for (std::int64_t row = begin + 2 * distance; row < end; row += P::kRows)
-      store_tile<Block, 1, 1>(p, row, 0, end, 0);
+  const std::int64_t first = begin / P::kRows, last = (end + P::kRows - 1) / P::kRows;
+  if (p.T <= p.width) {
+    with_width<Vec::panel_tile_cols>(p.T,
+                                     [&]<int X>() { few_rows_of<Block, X>(p, first, last, end); });
     return;
   }
-  const std::int64_t step = rows_in_cache(p, p.in / 32 * kActivationBytes);
+  constexpr std::int64_t kCache = 384 * 1024;
+  const std::int64_t step = rows_in_cache(p, p.in / 32 * kActivationBytes, kCache);
   for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
     const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
-    const bool in_pairs = Vec::panel_pairs && p.width > 2;
-    const std::int64_t taken = (in_pairs ? 2 : 1) * P::kRows;
-    for (std::int64_t row = begin; row < end; row += taken) {
-      const bool is_pair = in_pairs && end - row > P::kRows;
+    const int taken = Vec::panel_pairs && p.width > 2 ? 2 : 1;
+    for (std::int64_t panel = first; panel < last; panel += taken) {
+      const bool is_pair = taken == 2 && panel + 1 < last;
       for (std::int64_t t = t0; t < t1; t += p.width) {
         const std::int64_t cols = t1 - t < p.width ? t1 - t : p.width;
+        const std::int64_t gap = t > t0 ? -1 : is_pair ? 1 : 0;
         with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
           if constexpr (Vec::panel_pairs) {
-            if (is_pair) return store_tile<Block, 2, X>(p, row, P::kRows, end, t);
+            if (is_pair) return store_tile<Block, 2, X>(p, panel, 1, gap, end, t);
           }
-          store_tile<Block, 1, X>(p, row, 0, end, t);
+          store_tile<Block, 1, X>(p, panel, 0, gap, end, t);
         });
       }
     }

@@ -12,7 +12,8 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 8;
-  static constexpr int tile_rows = 4, tile_cols = 3, panel_tile_cols = 4;
+  static constexpr int registers = 16;
+  static constexpr int tile_rows = 4, tile_cols = 6, panel_tile_cols = 4;
   static constexpr bool panel_pairs = false;
   __m256 v;
 

@@ -12,7 +12,8 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 16;
-  static constexpr int tile_rows = 4, tile_cols = 6, panel_tile_cols = 6;
+  static constexpr int registers = 32;
+  static constexpr int tile_rows = 4, tile_cols = 12, panel_tile_cols = 6;
   static constexpr bool panel_pairs = true;
   __m512 v;
 
@@ -96,12 +97,20 @@ struct Pairs {
   __m512bh v;
 
   static Pairs load(const void* p) { return {reinterpret_cast<__m512bh>(_mm512_loadu_si512(p))}; }
+  /// The same two for all.
+  static Pairs broadcast(const void* p) {
+    int bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return {reinterpret_cast<__m512bh>(_mm512_set1_epi32(bits))};
+  }
   /// sum[i] + a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1]
   friend Vec dot(Pairs a, Pairs b, Vec sum) { return {_mm512_dpbf16_ps(sum.v, a.v, b.v)}; }
 };
-/// Rounded to nearest even.
-inline void store_bf16(Vec a, void* p) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(a.v)));
+/// Two floats, the second zero unless there are both, rounded to nearest even.
+inline void store_bf16_pair(const float* x, bool both, std::uint16_t* to) {
+  const __m128 pair = _mm_maskz_loadu_ps(both ? 3 : 1, x);
+  const int bits = _mm_cvtsi128_si32(reinterpret_cast<__m128i>(_mm_cvtneps_pbh(pair)));
+  std::memcpy(to, &bits, sizeof bits);
 }
 #endif
 

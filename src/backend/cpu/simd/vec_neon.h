@@ -14,7 +14,8 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 8;
-  static constexpr int tile_rows = 4, tile_cols = 3;
+  static constexpr int registers = 16;
+  static constexpr int tile_rows = 4, tile_cols = 6;
 #ifdef PRWKV_HAS_I8MM
   static constexpr int panel_tile_cols = 4;  // sums of two rows take as many registers again
 #else

@@ -17,9 +17,10 @@ namespace prwkv::PRWKV_ISA {
 
 struct Vec {
   static constexpr int size = 8;
-  /// Register tile of a matrix product: weight rows x activation rows.
-  static constexpr int tile_rows = 2, tile_cols = 2;
-  /// Activation rows beside a panel of weights (backend/cpu/panels.h).
+  static constexpr int registers = 8;  ///< such vectors that stay out of memory
+  /// Activation rows beside two panels of floats; beside weight rows that are not packed, half as many.
+  static constexpr int tile_cols = 4, tile_rows = 2;
+  /// Activation rows beside a panel of blocks (backend/cpu/panels.h).
   static constexpr int panel_tile_cols = 2;
   static constexpr bool panel_pairs = false;  ///< beside two panels at once
   float v[size];

@@ -1,0 +1,373 @@
+/// Products with matrices of floats in panels.
+///
+/// A panel holds Vec::size neighbouring rows of the matrix, one for each lane of a register, column after
+/// column (backend/cpu/panels.h is the same for blocks). It is read from its first byte to its last:
+/// one long stream for a single row of activations, and the operand of a register tile for many, in
+/// which each weight meets an activation that is broadcast. There are no horizontal sums.
+///
+///     y = Σ over segments (Σ over the inputs of a segment, in increasing order, x_i W_i)
+///
+/// Segments have 512 inputs. The order is the same for every number of rows and threads, and for weights
+/// by input (by_input_cpu.h).
+#pragma once
+
+#include <cstring>
+#include <type_traits>
+
+#include "backend/cpu/simd/math.h"
+#include "backend/cpu/simd/transpose.h"
+#include "ops/linear/streams_cpu.h"
+
+namespace prwkv::PRWKV_ISA {
+
+/// Inputs that are summed by themselves.
+inline constexpr std::int64_t kSegment = 512;
+/// Inputs of a block of weights that stays in L1 while tiles of activations pass by.
+inline constexpr std::int64_t kDepth = 128;
+static_assert(kSegment % kDepth == 0);
+
+/// Weights that are widened to f32 and meet f32 activations, a column at a time.
+template <int bytes>
+struct AsFloats {
+  static constexpr int kBytes = bytes, kColumns = 1;
+  static constexpr bool kIsWide = bytes == 4;  ///< nothing is gained by widening them beforehand
+  using Activation = float;
+  using Operand = Vec;
+  static Vec broadcast(const float* x) { return Vec::broadcast(*x); }
+  static Vec multiply_add(Vec w, Vec x, Vec sum) { return fma(w, x, sum); }
+};
+struct F32Weights : AsFloats<4> {
+  static Vec load(const std::byte* p) { return Vec::load_f32(p); }
+};
+struct F16Weights : AsFloats<2> {
+  static Vec load(const std::byte* p) { return Vec::load_f16(p); }
+};
+struct BF16Weights : AsFloats<2> {
+  static Vec load(const std::byte* p) { return Vec::load_bf16(p); }
+};
+#ifdef PRWKV_HAS_BF16
+/// bf16 weights and activations: an instruction multiplies two columns and adds both products.
+struct BF16Pairs {
+  static constexpr int kBytes = 2, kColumns = 2;
+  static constexpr bool kIsWide = true;
+  using Activation = std::uint16_t;
+  using Operand = Pairs;
+  static Pairs load(const std::byte* p) { return Pairs::load(p); }
+  static Pairs broadcast(const std::uint16_t* x) { return Pairs::broadcast(x); }
+  static Vec multiply_add(Pairs w, Pairs x, Vec sum) { return dot(w, x, sum); }
+};
+using PanelsOfBF16 = BF16Pairs;
+#else
+using PanelsOfBF16 = BF16Weights;
+#endif
+
+/// Calls f.operator()<W>() with the weights of a float type as panels hold them; false for others.
+template <class F>
+inline __attribute__((always_inline)) bool with_float(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::kF32: f.template operator()<F32Weights>(); return true;
+    case DType::kF16: f.template operator()<F16Weights>(); return true;
+    case DType::kBF16: f.template operator()<PanelsOfBF16>(); return true;
+    default: return false;
+  }
+}
+
+template <class W>
+struct FloatPanel {
+  static constexpr int kRows = Vec::size;
+  static constexpr int kStepBytes = kRows * W::kColumns * W::kBytes;
+  /// Columns come one by one, or in pairs; the partner that the last may lack is zero.
+  static constexpr std::int64_t steps(std::int64_t in) {
+    return (in + W::kColumns - 1) / W::kColumns;
+  }
+  static constexpr std::int64_t bytes(std::int64_t in) { return steps(in) * kStepBytes; }
+  static constexpr int kAsk = 128;  ///< bytes between two looks ahead
+};
+
+/// Rows [begin, end) of a matrix into its panels; begin is the first row of a panel.
+template <class W>
+inline void pack_float_rows(const cpu::Packing& p, std::int64_t begin, std::int64_t end) {
+  using P = FloatPanel<W>;
+  constexpr int kUnit = W::kColumns * W::kBytes;  // of a row in a step
+  using Unit = std::conditional_t<kUnit == 2, std::uint16_t, std::uint32_t>;
+  constexpr int n = kSquare<Unit>;
+  static_assert(P::kRows % n == 0);
+  const std::int64_t row_bytes = p.in * W::kBytes;
+  for (std::int64_t first = begin; first < end; first += P::kRows) {
+    std::byte* panel = p.panels + first / P::kRows * P::bytes(p.in);
+    const std::byte* rows = p.rows + (first - begin) * row_bytes;
+    const std::int64_t count = end - first < P::kRows ? end - first : P::kRows;
+    std::int64_t s = 0;  // steps that are done
+    if (count == P::kRows) {
+      for (; (s + n) * W::kColumns <= p.in; s += n) {
+        for (int r = 0; r < P::kRows; r += n)
+          transpose<Unit>(rows + r * row_bytes + s * kUnit, row_bytes,
+                          panel + s * P::kStepBytes + r * kUnit, P::kStepBytes);
+      }
+    }
+    const std::int64_t done = s * P::kStepBytes;
+    std::memset(panel + done, 0, static_cast<std::size_t>(P::bytes(p.in) - done));
+    for (std::int64_t r = 0; r < count; ++r) {
+      for (std::int64_t i = s * W::kColumns; i < p.in; ++i) {
+        std::memcpy(
+            panel + i / W::kColumns * P::kStepBytes + r * kUnit + i % W::kColumns * W::kBytes,
+            rows + r * row_bytes + i * W::kBytes, W::kBytes);
+      }
+    }
+  }
+}
+
+/// Activations in tiles: `width` rows together, a column (or two) of each in turn, so that a tile is one
+/// stream.
+template <class W>
+inline void fill_tiles(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
+  using Activation = typename W::Activation;
+  auto* tiles = reinterpret_cast<Activation*>(a.to);
+  const std::int64_t steps = FloatPanel<W>::steps(a.in);
+  for (std::int64_t t = begin; t < end;) {
+    const std::int64_t tile = t / a.width * a.width;
+    const std::int64_t width = a.T - tile < a.width ? a.T - tile : a.width;
+    const std::int64_t last = end < tile + width ? end : tile + width;
+    const float* x = a.x + t * a.x_stride;
+    Activation* to = tiles + (tile * steps + t - tile) * W::kColumns;
+    const auto fill = [&](std::int64_t rows) __attribute__((always_inline)) {
+      for (std::int64_t s = 0; s < steps; ++s, to += width * W::kColumns) {
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const float* from = x + r * a.x_stride + s * W::kColumns;
+          if constexpr (W::kColumns == 1)
+            to[r] = *from;
+          else
+            store_bf16_pair(from, 2 * s + 1 < a.in, to + 2 * r);
+        }
+      }
+    };
+    if (last - t == Vec::tile_cols)
+      fill(Vec::tile_cols);  // a count that the compiler knows
+    else
+      fill(last - t);
+    t = last;
+  }
+}
+
+/// acc[n][t] += Σ over `steps` columns of weight panels and rows of a tile; `ask(offset)` is called every
+/// kAsk bytes of a panel.
+template <class W, int N, int X, class Ask>
+inline __attribute__((always_inline)) void add_columns(const std::byte* w, std::int64_t distance,
+                                                       const typename W::Activation* x,
+                                                       std::int64_t steps, Ask&& ask,
+                                                       Vec (&acc)[N][X]) {
+  constexpr int kStepBytes = FloatPanel<W>::kStepBytes, kSteps = FloatPanel<W>::kAsk / kStepBytes;
+  const auto step = [&](std::int64_t s) __attribute__((always_inline)) {
+    typename W::Operand wv[N];
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) wv[n] = W::load(w + n * distance + s * kStepBytes);
+#pragma GCC unroll 16
+    for (int t = 0; t < X; ++t) {
+      const auto xv = W::broadcast(x + (s * X + t) * W::kColumns);
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) acc[n][t] = W::multiply_add(wv[n], xv, acc[n][t]);
+    }
+  };
+  std::int64_t s = 0;
+  for (; s + kSteps <= steps; s += kSteps) {
+    ask(s * kStepBytes);
+#pragma GCC unroll 16
+    for (int k = 0; k < kSteps; ++k) step(s + k);
+  }
+  for (; s < steps; ++s) step(s);
+}
+
+/// y = or += sums of a segment, of one vector of channels, the first `left` of them or all (0). A sum that
+/// came to −0 by underflow becomes +0: a term 0 · w that one way adds and another leaves out would have
+/// made it so.
+inline void put_segment(float* y, int left, bool is_first, Vec sum) {
+  put(y, left, (is_first ? Vec::zero() : get(y, left)) + sum);
+}
+
+/// One tile of activations: N panels as streams from memory. Each weight is used here and not again.
+template <class W, int N, int X>
+inline __attribute__((noinline)) void stream_tile(const cpu::Product& p, const Streams& streams,
+                                                  std::int64_t panel, std::int64_t distance,
+                                                  std::int64_t end) {
+  using P = FloatPanel<W>;
+  struct Ask {
+    const Streams& streams;
+    std::int64_t from;
+    void operator()(std::int64_t offset) const {
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) streams.ask<P::kAsk>(n, from + offset);
+    }
+  };
+  const auto* x = reinterpret_cast<const typename W::Activation*>(p.activations);
+  const std::int64_t all = P::steps(p.in);
+  constexpr std::int64_t kSteps = kSegment / W::kColumns;
+  for (std::int64_t s = 0; s < all; s += kSteps) {
+    Vec acc[N][X];
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 16
+      for (int t = 0; t < X; ++t) acc[n][t] = Vec::zero();
+    }
+    const std::int64_t from = s * P::kStepBytes;
+    add_columns<W>(streams.first + from, streams.distance, x + s * X * W::kColumns,
+                   all - s < kSteps ? all - s : kSteps, Ask{streams, from}, acc);
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t row = (panel + n * distance) * P::kRows;
+#pragma GCC unroll 16
+      for (int t = 0; t < X; ++t)
+        put_segment(p.y + t * p.y_stride + row, channels_left(row, end), s == 0, acc[n][t]);
+    }
+  }
+}
+
+/// One tile of activations and output channels [begin, end).
+template <class W, int X>
+inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  using P = FloatPanel<W>;
+  constexpr int N = kStreams * X + kStreams < Vec::registers ? kStreams : 2;  // sums and weights
+  const std::int64_t bytes = P::bytes(p.in);
+  const Division d = {begin / P::kRows, (end + P::kRows - 1) / P::kRows, N};
+  const auto streams = [&](std::int64_t panel, std::int64_t distance, std::int64_t gap) {
+    return Streams{p.w + panel * bytes, distance * bytes, bytes, gap * bytes};
+  };
+  for (std::int64_t i = d.begin; i < d.begin + d.distance(); ++i) {
+    stream_tile<W, N, X>(p, streams(i, d.distance(), d.gap_after(i)), i, d.distance(), end);
+  }
+  for (std::int64_t i = d.rest(); i < d.end; ++i)
+    stream_tile<W, 1, X>(p, streams(i, 0, 0), i, 0, end);
+}
+
+/// Channels whose sums lie together while blocks of weights pass by: those of two panels.
+inline constexpr int kStrip = 2 * Vec::size;
+
+/// `steps` columns, from step `first` of a row on, of panels that lie `distance` bytes apart.
+struct WeightBlock {
+  const std::byte* w;
+  std::int64_t distance, first, steps;
+};
+
+/// The block that comes after a block, where it lies in memory; at = nullptr: nothing comes.
+struct NextBlock {
+  const std::byte* at = nullptr;
+  std::int64_t distance = 0, step_bytes = 0;
+};
+
+/// sums (rows [t0, t1) of kStrip channels) = or += block (N panels, in L1) · activations. The first tiles
+/// ask for the next block on the way, each for a part of it: memory is then busy all the time.
+template <class W, int N>
+inline void multiply_block(const cpu::Product& p, const WeightBlock& block, const NextBlock& next,
+                           std::int64_t t0, std::int64_t t1, bool is_first, float* sums) {
+  using P = FloatPanel<W>;
+  struct Silent {
+    void operator()(std::int64_t) const {}
+  };
+  struct Ask {
+    const NextBlock& next;
+    const std::byte* at;
+    int every, wait;  // asks once in so many calls
+    void operator()(std::int64_t) {
+      if (--wait > 0) return;
+      wait = every;
+      const std::int64_t bytes = P::kAsk / P::kStepBytes * next.step_bytes;
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) {
+        for (std::int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + n * next.distance + i);
+      }
+      at += bytes;
+    }
+  };
+  constexpr std::int64_t kMostAsking = 4;
+  const std::int64_t tiles = (t1 - t0 + p.width - 1) / p.width;
+  const auto asking = static_cast<int>(tiles < kMostAsking ? tiles : kMostAsking);
+  Ask ask = {next, next.at, asking, 0};
+  const auto* x = reinterpret_cast<const typename W::Activation*>(p.activations);
+  const std::int64_t all = P::steps(p.in);
+  for (std::int64_t t = t0, tile_number = 0; t < t1; t += p.width, ++tile_number) {
+    const bool asks = tile_number < asking && next.at != nullptr;
+    with_width<Vec::tile_cols>(t1 - t < p.width ? t1 - t : p.width, [&]<int X>() {
+      float* sum = sums + (t - t0) * kStrip;
+      Vec acc[N][X];
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 16
+        for (int i = 0; i < X; ++i)
+          acc[n][i] = is_first ? Vec::zero() : Vec::load(sum + i * kStrip + n * Vec::size);
+      }
+      const auto* tile = x + (t * all + block.first * X) * W::kColumns;
+      if (asks)
+        add_columns<W>(block.w, block.distance, tile, block.steps, ask, acc);
+      else
+        add_columns<W>(block.w, block.distance, tile, block.steps, Silent{}, acc);
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 16
+        for (int i = 0; i < X; ++i) acc[n][i].store(sum + i * kStrip + n * Vec::size);
+      }
+    });
+  }
+}
+
+/// N neighbouring panels and activation rows [t0, t1), several tiles. Blocks of narrow weights are widened
+/// into L1 once for all of them.
+template <class W, int N>
+inline void many_rows_of(const cpu::Product& p, std::int64_t panel, std::int64_t end,
+                         std::int64_t t0, std::int64_t t1, float* sums) {
+  using P = FloatPanel<W>;
+  using Wide = std::conditional_t<W::kIsWide, W, F32Weights>;
+  alignas(64) float wide[W::kIsWide ? 1 : N * kDepth * Vec::size];
+  const std::int64_t all = P::steps(p.in), bytes = P::bytes(p.in);
+  constexpr std::int64_t kSteps = kDepth / W::kColumns, kWhole = kSegment / W::kColumns;
+  const std::byte* w = p.w + panel * bytes;
+  for (std::int64_t s = 0; s < all; s += kSteps) {
+    const std::int64_t steps = all - s < kSteps ? all - s : kSteps;
+    const std::byte* now = w + s * P::kStepBytes;
+    const bool is_last = s + steps == all;
+    const NextBlock next = {is_last ? w + N * bytes : now + steps * P::kStepBytes, bytes,
+                            P::kStepBytes};
+    WeightBlock block = {now, bytes, s, steps};
+    if constexpr (!W::kIsWide) {
+      for (int n = 0; n < N; ++n) {
+        float* to = wide + n * kDepth * Vec::size;
+        for (std::int64_t k = 0; k < steps; ++k)
+          W::load(now + n * bytes + k * P::kStepBytes).store(to + k * Vec::size);
+      }
+      block.w = reinterpret_cast<const std::byte*>(wide);
+      block.distance = kDepth * Vec::size * static_cast<int>(sizeof(float));
+    }
+    multiply_block<Wide, N>(p, block, next, t0, t1, s % kWhole == 0, sums);
+    if (!is_last && (s + steps) % kWhole != 0) continue;
+    for (std::int64_t t = t0; t < t1; ++t) {
+      for (int n = 0; n < N; ++n) {
+        const std::int64_t row = (panel + n) * P::kRows;
+        put_segment(p.y + t * p.y_stride + row, channels_left(row, end), s < kWhole,
+                    Vec::load(sums + (t - t0) * kStrip + n * Vec::size));
+      }
+    }
+  }
+}
+
+/// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel.
+template <class W>
+inline void float_panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  using P = FloatPanel<W>;
+  if (p.T <= p.width)
+    return with_width<Vec::tile_cols>(p.T, [&]<int X>() { few_rows_of<W, X>(p, begin, end); });
+  // Activations from L2, a block of weights and a tile from L1, sums from either.
+  constexpr std::int64_t kMostRows = 192, kCache = std::int64_t{1} << 20;
+  alignas(64) float sums[kMostRows * kStrip];
+  const std::int64_t most = kMostRows / p.width * p.width;
+  const std::int64_t fitting = rows_in_cache(
+      p, P::steps(p.in) * W::kColumns * static_cast<int>(sizeof(typename W::Activation)), kCache);
+  const std::int64_t step = fitting < most ? fitting : most;
+  const std::int64_t last = (end + P::kRows - 1) / P::kRows;
+  for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
+    const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
+    for (std::int64_t panel = begin / P::kRows; panel < last; panel += 2) {
+      with_width<2>(last - panel,
+                    [&]<int N>() { many_rows_of<W, N>(p, panel, end, t0, t1, sums); });
+    }
+  }
+}
+
+}  // namespace prwkv::PRWKV_ISA
