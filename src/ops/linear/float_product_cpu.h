@@ -81,7 +81,7 @@ struct FloatPanel {
     return (in + W::kColumns - 1) / W::kColumns;
   }
   static constexpr std::int64_t bytes(std::int64_t in) { return steps(in) * kStepBytes; }
-  static constexpr int kAsk = 128;  ///< bytes between two looks ahead
+  static constexpr int kAsk = 256;  ///< bytes between two looks ahead
 };
 
 /// Rows [begin, end) of a matrix into its panels; begin is the first row of a panel.
@@ -193,7 +193,8 @@ inline __attribute__((noinline)) void stream_tile(const cpu::Product& p, const S
   struct Ask {
     const Streams& streams;
     std::int64_t from;
-    void operator()(std::int64_t offset) const {
+    // Inlined early: GCC takes a function that only prefetches for one without effects, and drops calls.
+    __attribute__((always_inline)) void operator()(std::int64_t offset) const {
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n) streams.ask<P::kAsk>(n, from + offset);
     }
