@@ -175,6 +175,30 @@ struct ActiveGroup {
   }
 };
 
+/// Asks for the weights of a group row after row, a few lines at a time: whole rows are what memory likes
+/// to give, while the group before is being added strip by strip.
+struct RowsToAsk {
+  const std::byte* group;
+  const ActiveGroup& active;
+  std::int64_t out;
+  Channels channels;
+  int row = 0;
+  std::int64_t at = 0;  // bytes of that row
+
+  void ask(int lines) {
+    for (; lines > 0 && row <= active.count; --lines) {
+      const bool is_scales = row == active.count;
+      const std::byte* begin = is_scales ? group + 32 * out + 2 * channels.begin
+                                         : group + active.index[row] * out + channels.begin;
+      __builtin_prefetch(begin + at);
+      at += 64;
+      if (at < (channels.end - channels.begin) * (is_scales ? 2 : 1)) continue;
+      at = 0;
+      ++row;
+    }
+  }
+};
+
 inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first, std::int64_t n,
                                       Channels channels, float* sum) {
   constexpr int kZeroBits = 7;
@@ -189,7 +213,8 @@ inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first,
   for (std::int64_t g = 0; g < groups; ++g, codes += group_bytes) {
     const ActiveGroup& now = found[g % 2];
     ActiveGroup& next = found[(g + 1) % 2];
-    if (g + 1 < groups)
+    // The next segment is what this thread most likely does next, unless others share its channels.
+    if (g + 1 < groups || (p.segments.parts == 1 && first + n < p.in))
       next.find(x[g + 1], p.skips_zeros);
     else
       next.count = 0;
@@ -200,13 +225,9 @@ inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first,
     const std::int32_t minus_sum = Sums::kSignedZero == 0 ? 0 : x[g].sums[0][0] + x[g].sums[1][0];
     const Vec scale = Vec::broadcast(x[g].scale[0]);
     const std::byte* scales = codes + 32 * p.out;
-    const std::byte* soon = codes + group_bytes;
+    RowsToAsk soon = {codes + group_bytes, next, p.out, channels};
     for (std::int64_t c = channels.begin; c < channels.end; c += Quads::size) {
-      if (next.count > 0 && c % 64 == 0) {
-        for (int i = 0; i < next.count; ++i) __builtin_prefetch(soon + next.index[i] * p.out + c);
-        __builtin_prefetch(soon + 32 * p.out + 2 * c);
-        __builtin_prefetch(soon + 32 * p.out + 2 * c + 64);
-      }
+      if (next.count > 0 && c % 64 == 0) soon.ask(next.count + 2);
       Sums s[4];
 #pragma GCC unroll 4
       for (Sums& e : s) e = Sums::template broadcast<kZeroBits>(minus_sum);
