@@ -59,11 +59,6 @@ Options parse(std::span<char*> arguments) {
   return o;
 }
 
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return (v[(v.size() - 1) / 2] + v[v.size() / 2]) / 2;
-}
-
 std::shared_ptr<Engine> make_engine(const Options& o, int threads) {
   EngineOptions options;
   options.backend.threads = threads;
@@ -85,12 +80,6 @@ double speed(Engine& engine, int tokens) {
     session.feed(std::span(&id, 1));
   }
   return tokens / clock.seconds();
-}
-
-double processor_seconds() {
-  timespec t{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
 int run(const Options& o) {

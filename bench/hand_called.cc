@@ -217,11 +217,6 @@ class OpLayer {
   std::vector<LayerState> state_;
 };
 
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
-}
-
 struct Options {
   int threads = 0;
   DType dtype = DType::kF16;

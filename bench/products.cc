@@ -40,11 +40,6 @@ struct Options {
   bool json = false, markdown = false, steps = false;
 };
 
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return (v[(v.size() - 1) / 2] + v[v.size() / 2]) / 2;
-}
-
 /// A model of one layer whose ffn.key has the wanted shape; the rest of it is as small as it can be.
 ModelShape shape_with(std::int64_t out, std::int64_t in) {
   return model_shape(fmt::format("rwkv4:L1,C{},F{},V64", in, out));

@@ -355,6 +355,9 @@ def sparsity_requirements(results: list[dict]) -> list[list[str]]:
     for r in results:
         cases[tuple(case(r))][r["sparsity"]] = r
     for key, by in cases.items():
+        if missing := {"skip", "keep", "none"} - by.keys():
+            lines.append([*key, "-", f"{SPARSE:.2f}", f"no room for {', '.join(sorted(missing))}", "-"])
+            continue
         dense = max(by[s]["generation"]["tokens_per_s"] for s in ("keep", "none"))
         ratio = by["skip"]["generation"]["tokens_per_s"] / dense
         same = by["skip"]["logits_hash"] == by["keep"]["logits_hash"]

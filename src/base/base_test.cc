@@ -440,11 +440,6 @@ TEST_P(ThreadPoolOf, IsBornAndDiesQuickly) {
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadPoolOf, ::testing::Values(1, 2, 3, 4));
 
 TEST(ThreadPool, SleepsWhenThereIsNothingToDo) {
-  const auto processor_seconds = [] {
-    timespec t{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-  };
   ThreadPool pool(4);
   pool.parallel_for(64, 1, [](std::int64_t, std::int64_t) {});
   const double before = processor_seconds();

@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/clock.h"
 #include "cli/text.h"
 
 namespace prwkv::cli {

@@ -92,13 +92,6 @@ double Operations::least_seconds(const MachineLimits& limits) const {
   return fma / limits.flops_per_s + bf16 / bf16_peak + int8 / limits.int8_ops_per_s;
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
 BenchRun::BenchRun(const BenchCase& what, const BenchSizes& sizes) : what_(what), sizes_(sizes) {
   const bool counted_anew = reset_peak_resident_bytes();
   const std::size_t others = counted_anew ? resident_bytes() : 0;

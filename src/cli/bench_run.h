@@ -67,8 +67,6 @@ struct ModelCost {
   [[nodiscard]] Operations batch() const { return body + head; }
 };
 
-double median(std::vector<double> values);
-
 /// Seconds of the first tokens in a process, as the tables of the first RWKV programs have them.
 struct FirstTokens {
   static constexpr int kCount = 25;

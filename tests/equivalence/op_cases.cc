@@ -614,14 +614,16 @@ Cases linear_cases() {
     cases.push_back(make_case("linear", name, d, a,
                               {{"y", a.part[0].y, rounded(a, a.part[0].y, roundings_of_sum(21))}}));
   }
-  {
-    const Data d = data_for("linear", "no_rows");
+  for (const Layout layout :
+       {Layout::kRows, Layout::kByInput}) {  // packed, if the backend likes to
+    const std::string name = layout == Layout::kRows ? "no_rows" : "no_rows_by_input";
+    const Data d = data_for("linear", name);
     LinearArgs a;
     a.n = 1;
-    a.part[0] = {d->output({0, 9}), d->uniform({0, 8}), d->weight({9, 8}, DType::kF32),
-                 d->uniform({9}),   Act::kNone,         {}};
-    cases.push_back(
-        make_case("linear", "no_rows", d, a, {{"y", a.part[0].y, exactly(a.part[0].y)}}));
+    a.part[0] = {d->output({0, 64}), d->uniform({0, 32}), d->weight({64, 32}, DType::kF32),
+                 d->uniform({64}),   Act::kNone,          {}};
+    a.part[0].w.layout = layout;
+    cases.push_back(make_case("linear", name, d, a, {{"y", a.part[0].y, exactly(a.part[0].y)}}));
   }
   return cases;
 }

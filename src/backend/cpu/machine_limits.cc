@@ -35,12 +35,6 @@ constexpr std::int64_t kProbePieces = 16;
 constexpr double kSecondsOfProducts = 0.01;
 constexpr int kTries = 3;
 
-double median(std::vector<double> v) {
-  if (v.empty()) return 0;
-  std::sort(v.begin(), v.end());
-  return (v[(v.size() - 1) / 2] + v[v.size() / 2]) / 2;
-}
-
 }  // namespace
 
 ProbeMemory::ProbeMemory() {
