@@ -115,7 +115,7 @@ def speed(tools: Tools, plan: Plan) -> dict:
     results = []
     for shape in plan.speed:
         results += tools.bench("--random-weights", shape, "--dtype", ",".join(plan.types), "--threads", tools.all_threads,
-                               "--sparsity", "keep", "--prompt-tokens", plan.prompts, "--gen-tokens",
+                               "--sparsity", "none", "--prompt-tokens", plan.prompts, "--gen-tokens",
                                str(plan.gen_tokens))["results"]
     return {"results": results}
 

@@ -18,7 +18,7 @@ template <class W>
 inline Vec load_weights(const std::byte* p, int n) {
   if (n == 0) return W::load(p);
   alignas(64) std::byte buffer[Vec::size * W::kBytes] = {};
-  std::memcpy(buffer, p, static_cast<std::size_t>(n * W::kBytes));
+  std::memcpy(buffer, p, static_cast<std::size_t>(n) * W::kBytes);
   return W::load(buffer);
 }
 
