@@ -133,6 +133,7 @@ class Placed {
       std::vector<unsigned char> now(copy.before.size());
       Tensor whole = bytes_of(copy.buffer);
       backend_.download(now.data(), whole);
+      if (now == copy.before) continue;
       const auto first = static_cast<std::size_t>(static_cast<char*>(copy.tensor.data) -
                                                   static_cast<char*>(copy.buffer.data()));
       const std::size_t last = first + copy.tensor.bytes();
