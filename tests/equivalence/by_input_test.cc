@@ -199,6 +199,16 @@ TEST_P(ByInput, OtherLayoutsWhereItDoesNotFitOrIsNotWanted) {
   EXPECT_EQ(layout(*skip, DType::kBF16, 64, 512, relu), bf16);
 }
 
+TEST_P(ByInput, FloatsStayAsFilesHaveThemWhenTheyAreNotRepacked) {
+  const std::unique_ptr<Backend> backend =
+      make_backend({.threads = 1, .isa = GetParam().substr(std::strlen("cpu_")), .repack = false});
+  for (const Input input : {Input::kAny, Input::kSquaredRelu}) {
+    for (const DType t : {DType::kF32, DType::kF16, DType::kBF16})
+      EXPECT_EQ(backend->packed(t, {64, 512}, input).layout, Layout::kRows);
+    EXPECT_NE(backend->packed(DType::kQ8_0, {64, 512}, input).layout, Layout::kRows);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Cpu, ByInput, testing::ValuesIn(cpu_backends()),
                          [](const auto& test) { return test.param; });
 
