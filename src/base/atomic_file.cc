@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -22,10 +23,22 @@ constexpr std::int64_t kAskedBytes = std::int64_t{8} << 20;
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  std::error_code error;
+  if (std::filesystem::is_symlink(path_, error)) {
+    const auto target = std::filesystem::canonical(path_, error);
+    if (!error) path_ = target.string();  // a link to nothing is replaced itself
+  }
   // Who may not read the old file must not read the new one, and not while it is being written.
   struct stat old {};
   const bool replaces = ::stat(path_.c_str(), &old) == 0 && S_ISREG(old.st_mode);
   const mode_t mode = replaces ? old.st_mode & 0777 : 0666;
+  // The folder alone decides what rename() may do; who protected a file meant the file.
+  if (replaces && ::faccessat(AT_FDCWD, path_.c_str(), W_OK, AT_EACCESS) != 0) {
+    throw Error(Code::kFile, path_ + ": is write-protected",
+                {.expected = "a file that may be written, or none of that name",
+                 .found = std::generic_category().message(errno),
+                 .hint = "make it writable (chmod u+w), or give another name"});
+  }
   // open() instead of mkstemp(): a new file then gets the permissions that the user's umask asks for.
   static std::atomic<unsigned> counter{0};
   for (int attempt = 0; fd_ < 0 && attempt < 100; ++attempt) {

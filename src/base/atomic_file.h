@@ -1,5 +1,6 @@
 /// Writes a file under a temporary name and renames it at the end: a reader sees the old file or
-/// the whole new one. A file that is replaced passes its permissions on. Where the limit of file sizes
+/// the whole new one. A file that is replaced passes its permissions on; one that is write-protected is not
+/// replaced; behind a link, it is the file that the link points to. Where the limit of file sizes
 /// (ulimit -f) may be reached, the program should ignore SIGXFSZ: it would end the process.
 #pragma once
 
@@ -13,7 +14,7 @@ namespace prwkv {
 
 class AtomicFile {
  public:
-  /// Creates PATH.tmp-PID-N beside `path`. Throws Error{kFile}.
+  /// Creates PATH.tmp-PID-N beside `path`. Throws Error{kFile}, also for a write-protected `path`.
   explicit AtomicFile(std::string path);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

@@ -292,7 +292,7 @@ TEST(AtomicFile, RespectsTheUmask) {
 
 TEST(AtomicFile, KeepsThePermissionsOfTheFileThatItReplaces) {
   const TemporaryFolder folder;
-  for (const mode_t mode : {0640u, 0600u, 0666u, 0444u}) {
+  for (const mode_t mode : {0640u, 0600u, 0666u, 0644u}) {
     write_text(folder / "a", "old");
     ASSERT_EQ(::chmod((folder / "a").c_str(), mode), 0);
     AtomicFile file(folder / "a");
@@ -308,6 +308,40 @@ TEST(AtomicFile, KeepsThePermissionsOfTheFileThatItReplaces) {
     EXPECT_EQ(read_text(folder / "a"), "new");
     std::filesystem::remove(folder / "a");
   }
+}
+
+TEST(AtomicFile, LeavesAWriteProtectedFileAlone) {
+  const TemporaryFolder folder;
+  write_text(folder / "a", "old");
+  ASSERT_EQ(::chmod((folder / "a").c_str(), 0444), 0);
+  ASSERT_EQ(::chmod((folder / "").c_str(), 0777), 0);
+  const uid_t user = ::geteuid();
+  constexpr uid_t kNobody = 65534;  // root may write what is protected
+  if (user == 0) {
+    ASSERT_EQ(::seteuid(kNobody), 0);
+  }
+  const std::string message = error_of([&] { AtomicFile(folder / "a"); });
+  if (user == 0) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  EXPECT_EQ(message, folder / "a" +
+                         ": is write-protected\n"
+                         "  expected  a file that may be written, or none of that name\n"
+                         "  found     Permission denied\n"
+                         "  hint      make it writable (chmod u+w), or give another name");
+  EXPECT_EQ(read_text(folder / "a"), "old");
+  EXPECT_EQ(folder.files(), 1);
+}
+
+TEST(AtomicFile, ReplacesTheFileBehindALink) {
+  const TemporaryFolder folder;
+  write_text(folder / "a", "old");
+  std::filesystem::create_symlink("a", folder / "link");
+  AtomicFile file(folder / "link");
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(read_text(folder / "a"), "new");
 }
 
 TEST(AtomicFile, NamesAFolderThatIsNotThere) {

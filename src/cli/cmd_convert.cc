@@ -181,12 +181,15 @@ void run_convert(const ConvertOptions& o) {
   }
   beside.commit();
   if (o.json) {
+    OrderedJson stand_ins = OrderedJson::object();
+    for (const auto& [dtype, n] : plan.stand_ins()) stand_ins[std::string(name_of(dtype))] = n;
     print_json({{"path", target.weights},
                 {"format", name_of(target.options.format)},
                 {"generation", plan.model().generation->name},
                 {"dtype", name_of(plan.main_dtype())},
                 {"tensors", plan.tensors().size()},
                 {"bytes", plan.bytes()},
+                {"stand_ins", stand_ins},
                 {"left_out", plan.left_out()},
                 {"not_carried", plan.not_carried()}});
   } else if (!o.progress.quiet) {
@@ -194,6 +197,10 @@ void run_convert(const ConvertOptions& o) {
                      plan.model().generation->name, name_of(target.options.format),
                      plan.tensors().size(), name_of(plan.main_dtype()),
                      bytes(static_cast<double>(plan.bytes())), clock.seconds()));
+    for (const auto& [dtype, n] : plan.stand_ins()) {
+      note(fmt::format("{} in place of {}: {} matri{}", name_of(dtype), o.dtype, n,
+                       n == 1 ? "x" : "ces"));
+    }
     if (!plan.left_out().empty())
       note(fmt::format("left out, since nothing reads it: {}", fmt::join(plan.left_out(), ", ")));
     for (const std::string& fact : plan.not_carried())
@@ -217,7 +224,8 @@ void add_convert(CLI::App& app) {
       "parts in f32 in any case. Block types (q4_0 and so on) are for GGUF and .bin; rows that\n"
       "a type does not fit get a smaller block or f16. Licence, author, chat template and the\n"
       "model's own vocabulary are carried over; what a format has no place for is said.\n"
-      "JSON: path, format, generation, dtype, tensors, bytes, left_out, not_carried.");
+      "JSON: path, format, generation, dtype, tensors, bytes, stand_ins (numbers of\n"
+      "matrices that the type does not fit, by the type they got), left_out, not_carried.");
   cmd->add_option("IN", o->in, "Weight file or folder")->required()->type_name("IN");
   cmd->add_option("OUT", o->out, "File or folder to write")->required()->type_name("OUT");
   cmd->add_option("--dtype", o->dtype, "Type of the weights")

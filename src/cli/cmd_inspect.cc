@@ -95,6 +95,10 @@ Contents look_at(const Checkpoint& file, bool all) {
     c.fingerprint = fingerprint_of(file).str();
     const auto tokenizer = tokenizer_of(file, c.detected.dims.V);
     if (tokenizer != nullptr) c.tokenizer = tokenizer->name();
+    const auto model = c.detected.generation->make(c.detected.dims);
+    for_each_param(*model, [&](const Param& p, const Tensor&) {
+      static_cast<void>(file.parameter(p, c.detected.dims));  // that it is there, and fits
+    });
   } catch (const Error& e) {
     if (e.code() != Code::kFormat && e.code() != Code::kUnsupported) throw;
     c.problem = first_line(e.what());

@@ -165,7 +165,8 @@ void expect_room(const std::string& path, std::size_t needed) {
   std::error_code error;
   const std::filesystem::path p(path);
   const auto space = std::filesystem::space(p.has_parent_path() ? p.parent_path() : ".", error);
-  if (error || space.available >= needed) return;
+  // A file system without any room, such as /proc, has another reason to refuse, and says it.
+  if (error || space.capacity == 0 || space.available >= needed) return;
   throw Error(Code::kFile, path + ": there is not enough room on the disk",
               {.expected = bytes(static_cast<double>(needed)),
                .found = bytes(static_cast<double>(space.available)),

@@ -1,5 +1,7 @@
 #include "models/checkpoint.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -92,6 +94,32 @@ void Checkpoint::wrong_stored_shape(const StoredTensor& t, const NamingRule& rul
 const Source* Checkpoint::find(std::string_view name) const {
   const auto it = sources_.find(name);
   return it == sources_.end() ? nullptr : &it->second;
+}
+
+const Source& Checkpoint::parameter(const Param& p, const Dims& dims) const {
+  const Source* s = find(p.name);
+  const auto expected = blinkdl_shape(p, dims);
+  if (s == nullptr) {
+    throw Error(Code::kFormat, fmt::format("{}: tensor '{}' is missing", path(), p.name),
+                {.expected = fmt::format("({})", fmt::join(expected, ", ")),
+                 .found = "no tensor of that name",
+                 .hint = "is this checkpoint complete?"});
+  }
+  const std::string in_file = s->name == p.name ? "" : fmt::format(" in '{}'", s->name);
+  if (!is_float(s->dtype) && !is_block(s->dtype)) {
+    throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has the wrong type", path(), p.name),
+                {.expected = "f16, bf16, f32, f64 or a block type",
+                 .found = std::string(name_of(s->dtype)) + in_file,
+                 .hint = "is this a model's weight file, written by a program that knows RWKV?"});
+  }
+  std::vector<std::int64_t> found = s->shape();
+  if (p.stored == Stored::kVector ? same_vector(found, expected) : found == expected) return *s;
+  if (found.size() >= 2) std::swap(found.end()[-1], found.end()[-2]);
+  throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has the wrong shape", path(), p.name),
+              {.expected = fmt::format("({})", fmt::join(expected, ", ")),
+               .found = reader_->find(s->name)->shape_str() + in_file,
+               .hint = found == expected ? "it looks transposed"
+                                         : "is this checkpoint complete, and of one model?"});
 }
 
 std::vector<std::int64_t> Checkpoint::squeezed(const std::string& name) const {

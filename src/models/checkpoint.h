@@ -35,6 +35,9 @@ class Checkpoint {
     return sources_;
   }
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }
+  /// The tensor of a parameter of a model of these sizes. Throws Error{kFormat} if there is none, or one of
+  /// another type or shape.
+  [[nodiscard]] const Source& parameter(const Param& p, const Dims& dims) const;
   /// Shape without dimensions of size 1. Throws Error{kFormat} if the tensor is missing.
   [[nodiscard]] std::vector<std::int64_t> squeezed(const std::string& name) const;
   /// squeezed(name)[i], or an Error naming the rank that was expected.

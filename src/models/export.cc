@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <exception>
@@ -236,7 +237,10 @@ class Stream {
 
 std::string_view name_of(WeightFormat format) { return policy_of(format).name; }
 
-std::optional<WeightFormat> weight_format_of(std::string_view path) {
+std::optional<WeightFormat> weight_format_of(std::string_view name) {
+  std::string path(name);
+  std::transform(path.begin(), path.end(), path.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const WeightFormat format : kFormats) {
     for (const std::string_view extension : policy_of(format).extensions) {
       if (path.ends_with(extension)) return format;
@@ -254,12 +258,15 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
   // A file that is divided stays so: its blocks then keep their bytes.
   if (options.format == WeightFormat::kGguf) rescale_ = file.rescale_every_n_layers();
   named_ = named_tensors(naming_for(file, model_, options), *model,
-                         [&](std::string_view name) { return source_of(name); },
+                         [&](const Param& p) -> const Source& { return source_of(p); },
                          {.rescale_every_n_layers = rescale_});
   add_unlisted(*model);
+  if (options.dtype) expect_storable("matrices", *options.dtype);
   for (const NamedTensor& t : named_) {
     specs_.push_back({t.name, type_of(t), t.shape});
-    expect_storable(t, specs_.back().dtype);
+    const DType dtype = specs_.back().dtype, wanted = wanted_type_of(t);
+    if (is_block(wanted) && dtype != wanted) ++stand_ins_[dtype];
+    expect_storable(fmt::format("tensor '{}'", t.name), dtype);
   }
   check_eps();
   note_what_is_lost();
@@ -267,9 +274,9 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
 
 Export::~Export() = default;
 
-const Source* Export::source_of(std::string_view name) const {
-  const auto at = options_.replaced.find(name);
-  return at != options_.replaced.end() ? &at->second : file_.find(name);
+const Source& Export::source_of(const Param& p) const {
+  const auto at = options_.replaced.find(p.name);
+  return at != options_.replaced.end() ? at->second : file_.parameter(p, model_.dims);
 }
 
 // BlinkDL's files may hold more than the model has: block 0 of RWKV-7 comes with three tensors that
@@ -373,15 +380,19 @@ DType Export::kept_type_of(const NamedTensor& t) const {
   return same ? stored : DType::kF32;
 }
 
-DType Export::type_of(const NamedTensor& t) const {
-  const Policy& policy = policy_of(options_.format);
+DType Export::wanted_type_of(const NamedTensor& t) const {
   const DType kept = kept_type_of(t);
   if (!is_float(kept) && !is_block(kept)) return kept;
-  if (policy.small_in_f32 && t.param.stored != Stored::kMatrix) return DType::kF32;
+  if (policy_of(options_.format).small_in_f32 && t.param.stored != Stored::kMatrix)
+    return DType::kF32;
   const auto own = options_.dtype_of ? options_.dtype_of(t.param) : std::nullopt;
-  if (!own && !options_.dtype) return kept;
-  const DType wanted = own.value_or(options_.dtype.value_or(kept));
-  if (!is_block(wanted)) return wanted;
+  return own.value_or(options_.dtype.value_or(kept));
+}
+
+DType Export::type_of(const NamedTensor& t) const {
+  const Policy& policy = policy_of(options_.format);
+  const DType kept = kept_type_of(t), wanted = wanted_type_of(t);
+  if (!is_block(wanted) || wanted == kept) return wanted;
   if (policy.ends_are_plain && t.param.layer < 0) return kept == DType::kF32 ? kept : DType::kF16;
   // Tensors that nothing reads may be scalars.
   const DType fitting = quant::fitting(wanted, t.shape.empty() ? 1 : t.shape.back());
@@ -390,13 +401,15 @@ DType Export::type_of(const NamedTensor& t) const {
   return unknown && fitting == DType::kIQ4_NL ? DType::kQ4_0 : fitting;
 }
 
-void Export::expect_storable(const NamedTensor& t, DType dtype) const {
+void Export::expect_storable(std::string_view what, DType dtype) const {
   const Policy& policy = policy_of(options_.format);
   if (policy.stores(dtype)) return;
   throw Error(Code::kUnsupported,
-              fmt::format("{}: tensor '{}' cannot be stored in a {} file as {}", file_.path(),
-                          t.name, policy.name, name_of(dtype)),
-              {.expected = std::string(policy.types), .hint = std::string(policy.hint)});
+              fmt::format("{}: {} cannot be stored in a {} file as {}", file_.path(), what,
+                          policy.name, name_of(dtype)),
+              {.expected = std::string(policy.types),
+               .found = std::string(name_of(dtype)),
+               .hint = std::string(policy.hint)});
 }
 
 std::uint64_t Export::bytes() const {

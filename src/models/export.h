@@ -23,7 +23,7 @@ class Writer;
 enum class WeightFormat { kSafetensors, kPth, kGguf, kRwkvCpp };
 /// "safetensors", "PyTorch", "GGUF", "rwkv.cpp"
 std::string_view name_of(WeightFormat format);
-/// By the extension: .safetensors, .pth, .pt, .gguf, .bin; empty for all others.
+/// By the extension, in upper or lower case: .safetensors, .pth, .pt, .gguf, .bin; empty for all others.
 std::optional<WeightFormat> weight_format_of(std::string_view path);
 
 /// Of safetensors and PyTorch files. GGUF and rwkv.cpp have names of their own.
@@ -67,6 +67,9 @@ class Export {
   [[nodiscard]] std::uint64_t bytes() const;
   /// The type that most elements have.
   [[nodiscard]] DType main_dtype() const;
+  /// Matrices that have another type than the block type that was asked for, by the type they have: what it
+  /// does not fit (quant::fitting), and rwkv.cpp's embedding and head.
+  [[nodiscard]] const std::map<DType, std::int64_t>& stand_ins() const { return stand_ins_; }
   /// BlinkDL names of what the source has and the new file has no place for.
   [[nodiscard]] const std::vector<std::string>& left_out() const { return left_out_; }
   /// What else the source says and the new file has no place for, in words.
@@ -78,10 +81,11 @@ class Export {
   void write(const std::string& path, const ExportProgress& progress = {}) const;
 
  private:
-  [[nodiscard]] const Source* source_of(std::string_view name) const;
+  [[nodiscard]] const Source& source_of(const Param& param) const;
+  [[nodiscard]] DType wanted_type_of(const NamedTensor& tensor) const;
   [[nodiscard]] DType type_of(const NamedTensor& tensor) const;
   [[nodiscard]] DType kept_type_of(const NamedTensor& tensor) const;
-  void expect_storable(const NamedTensor& tensor, DType dtype) const;
+  void expect_storable(std::string_view what, DType dtype) const;
   void add_unlisted(Model& model);
   void check_eps();
   void note_what_is_lost();
@@ -97,6 +101,7 @@ class Export {
   std::int64_t rescale_ = 0;  ///< rescale_every_n_layers
   std::vector<NamedTensor> named_;
   std::vector<TensorSpec> specs_;  ///< one for each of these
+  std::map<DType, std::int64_t> stand_ins_;
   std::vector<std::string> left_out_, not_carried_;
 };
 

@@ -15,57 +15,23 @@
 namespace prwkv {
 namespace {
 
-std::vector<std::int64_t> sizes_of(const Shape& s) {
-  return {s.dims.begin(), s.dims.begin() + s.rank};
-}
-
 /// Binds each parameter to the file: in place where the bytes are already what kernels read, else
 /// converted once.
 class Binder final : public ParamVisitor {
  public:
-  Binder(const Checkpoint& file, Backend& backend, Arena& arena, const LoadOptions& options)
-      : file_(file), backend_(backend), arena_(arena), options_(options) {}
+  Binder(const Checkpoint& file, const Dims& dims, Backend& backend, Arena& arena,
+         const LoadOptions& options)
+      : file_(file), dims_(dims), backend_(backend), arena_(arena), options_(options) {}
 
-  void visit(const Param& p, Tensor& t) override { bind_vector(p, source_of(p), t); }
-  void visit_matrix(const Param& p, Matrix& m) override { bind_matrix(p, source_of(p), m); }
+  void visit(const Param& p, Tensor& t) override { bind_vector(p, file_.parameter(p, dims_), t); }
+  void visit_matrix(const Param& p, Matrix& m) override {
+    bind_matrix(p, file_.parameter(p, dims_), m);
+  }
 
  private:
-  const Source& source_of(const Param& p) const {
-    const Source* s = file_.find(p.name);
-    if (s == nullptr) {
-      throw Error(Code::kFormat, fmt::format("{}: tensor '{}' is missing", file_.path(), p.name),
-                  {.expected = p.shape.str(),
-                   .found = "no tensor of that name",
-                   .hint = "is this checkpoint complete?"});
-    }
-    if (!is_float(s->dtype) && !is_block(s->dtype)) {
-      throw Error(Code::kFormat,
-                  fmt::format("{}: tensor '{}' has the wrong type", file_.path(), p.name),
-                  {.expected = "f16, bf16, f32, f64 or a block type",
-                   .found = std::string(name_of(s->dtype))});
-    }
-    return *s;
-  }
-
-  [[noreturn]] void wrong_shape(const Param& p, const Source& s,
-                                const std::vector<std::int64_t>& expected) const {
-    std::vector<std::int64_t> swapped = s.shape();
-    if (swapped.size() >= 2) std::swap(swapped.end()[-1], swapped.end()[-2]);
-    std::string found = file_.reader().find(s.name)->shape_str();
-    if (s.name != p.name) found += fmt::format(" in '{}'", s.name);
-    throw Error(Code::kFormat,
-                fmt::format("{}: tensor '{}' has the wrong shape", file_.path(), p.name),
-                {.expected = fmt::format("({})", fmt::join(expected, ", ")),
-                 .found = found,
-                 .hint = swapped == expected ? "it looks transposed"
-                                             : "is this checkpoint complete, and of one model?"});
-  }
-
   // Small: read into the activation type, so that kernels need one type only and transformed values
   // keep all bits.
   void bind_vector(const Param& p, const Source& s, Tensor& t) {
-    const auto expected = sizes_of(p.shape);
-    if (!same_vector(s.shape(), expected)) wrong_shape(p, s, expected);
     t = arena_.make({p.shape.numel()}, backend_.activation_dtype());
     const auto upload = [&](auto values) {
       SourceReader(s).read(0, values);
@@ -79,9 +45,6 @@ class Binder final : public ParamVisitor {
   }
 
   void bind_matrix(const Param& p, const Source& s, Matrix& m) {
-    auto expected = sizes_of(p.shape);
-    if (p.stored == Stored::kTransposed) std::swap(expected.end()[-1], expected.end()[-2]);
-    if (s.shape() != expected) wrong_shape(p, s, expected);
     Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
     m.scale = std::exchange(wanted.scale, 1.0F);  // kernels multiply results, not weights
     const auto own = options_.dtypes.find(p.name);
@@ -142,6 +105,7 @@ class Binder final : public ParamVisitor {
   }
 
   const Checkpoint& file_;
+  const Dims& dims_;
   Backend& backend_;
   Arena& arena_;
   LoadOptions options_;
@@ -221,7 +185,7 @@ LoadedModel load_model(const std::string& path, Backend& backend, const LoadOpti
   m.model->ln_out_eps = eps.ln_out;
   m.model->groupnorm_eps = options.groupnorm_eps.value_or(eps.group_norm);
   m.weights = std::make_unique<Arena>(backend, Arena::For::kWeights);
-  Binder binder(*m.file, backend, *m.weights, options);
+  Binder binder(*m.file, found.dims, backend, *m.weights, options);
   m.model->visit(binder);
   backend.sync();
   m.fingerprint = fingerprint_of(*m.file);

@@ -430,39 +430,6 @@ std::vector<std::int64_t> stored_shape(const Naming& naming, const NamingRule& r
   return shape;
 }
 
-/// Finds sources of parameters and checks their sizes.
-class Sources {
- public:
-  Sources(const Dims& dims, const std::function<const Source*(std::string_view)>& find)
-      : dims_(dims), find_(find) {}
-
-  const Source& of(const Param& p) const {
-    const Source* s = find_(p.name);
-    if (s == nullptr) {
-      throw Error(Code::kFormat, fmt::format("tensor '{}' is missing", p.name),
-                  {.expected = p.shape.str(), .hint = "is this checkpoint complete?"});
-    }
-    if (!is_float(s->dtype) && !is_block(s->dtype)) {
-      throw Error(Code::kFormat, fmt::format("tensor '{}' has the wrong type", p.name),
-                  {.expected = "f16, bf16, f32, f64 or a block type",
-                   .found = std::string(name_of(s->dtype))});
-    }
-    const auto expected = blinkdl_shape(p, dims_), found = s->shape();
-    const bool fits =
-        p.stored == Stored::kVector ? same_vector(found, expected) : found == expected;
-    if (!fits) {
-      throw Error(
-          Code::kFormat, fmt::format("tensor '{}' has the wrong shape", p.name),
-          {.expected = fmt::format("({})", fmt::join(expected, ", ")), .found = s->shape_str()});
-    }
-    return *s;
-  }
-
- private:
-  const Dims& dims_;
-  const std::function<const Source*(std::string_view)>& find_;
-};
-
 }  // namespace
 
 std::span<const Naming> namings() {
@@ -591,15 +558,14 @@ Source as_stored(const NamingRule& rule, const Source& blinkdl) {
 }
 
 std::vector<NamedTensor> named_tensors(const Naming& naming, const Model& model,
-                                       const std::function<const Source*(std::string_view)>& find,
+                                       const SourceOf& source_of,
                                        const NamedOptions& options) {
   const RuleIndex rules(naming, RuleIndex::From::kBlinkdl);
-  const Sources sources(model.dims(), find);
   std::vector<NamedTensor> tensors;
   std::map<std::string, std::size_t> places;  // of stacks that have begun
   const auto add = [&](const Param& p, const RuleIndex::Found& found, const Param& from) {
     const NamingRule& rule = *found.rule;
-    Source part = as_stored(rule, sources.of(from));
+    Source part = as_stored(rule, source_of(from));
     const std::int64_t block = block_of(p.name);
     if (rule.rescaled && options.rescale_every_n_layers > 0) {
       part.scale =

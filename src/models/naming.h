@@ -117,12 +117,13 @@ struct NamedOptions {
   std::int64_t rescale_every_n_layers = 0;
 };
 
-/// All parameters of `model` under the names of a file, in the order of the listing, with values
-/// from `find` (BlinkDL name → source, in BlinkDL's layout; nullptr if there is none).
-/// Throws Error{kFormat} naming a parameter without a source, or of the wrong type or size, and
-/// Error{kUnsupported} for one that the naming has no name for.
+/// Values of a parameter, in BlinkDL's layout.
+using SourceOf = std::function<const Source&(const Param&)>;
+
+/// All parameters of `model` under the names of a file, in the order of the listing. Throws
+/// Error{kUnsupported} for one that the naming has no name for, and what `source_of` throws.
 std::vector<NamedTensor> named_tensors(const Naming& naming, const Model& model,
-                                       const std::function<const Source*(std::string_view)>& find,
+                                       const SourceOf& source_of,
                                        const NamedOptions& options = {});
 
 /// Whether a vector of one shape can be read as one of another: dimensions of size 1 do not matter, and

@@ -986,9 +986,36 @@ class Convert(CliTest):
         model = self.folder / "odd.safetensors"
         self.ok("make-random", "rwkv6:L1,C256,F96,V256,N32", model, "-q")
         for name, stand_in in [("m.gguf", "iq4_nl"), ("m.bin", "q4_0")]:
-            types = self.json("inspect", self.convert(model, name, "--dtype", "q2_k"))["dtypes"]
+            copy = self.folder / name
+            said = self.json("convert", model, copy, "--dtype", "q2_k")["stand_ins"]
+            types = self.json("inspect", copy)["dtypes"]
             self.assertIn("q2_k", types)
-            self.assertIn(stand_in, types)
+            self.assertEqual({t: n for t, n in types.items() if t in said}, said)
+            self.assertIn(stand_in, said)
+
+    def test_a_format_says_which_types_it_has_none_of(self) -> None:
+        model = self.make_model("6")
+        for name, dtype in [("m.safetensors", "q4_k"), ("m.pth", "q8_0"), ("m.bin", "iq4_xs"), ("m.bin", "iq4_nl")]:
+            said = self.refused(FILE, "convert", model, self.folder / name, "--dtype", dtype)
+            self.assertIn(f"found     {dtype}", said)
+
+    def test_an_incomplete_model_is_named_with_what_is_missing(self) -> None:
+        whole, model = self.make_model("7"), self.folder / "gap.safetensors"
+        data = whole.read_bytes()
+        model.write_bytes(data.replace(b"blocks.0.ln1.weight", b"blocks.0.ln1.wEight", 1))
+        for said in [self.refused(FILE, "convert", model, self.folder / "gap.gguf"),
+                     self.refused(FILE, "logits", model, "--tokens", "1")]:
+            self.assertIn(f"{model}: tensor 'blocks.0.ln1.weight' is missing", said)
+            self.assertIn("found     no tensor of that name", said)
+        self.assertIn("'blocks.0.ln1.weight' is missing", self.json("inspect", model)["problem"])
+
+    def test_a_link_leads_to_the_file_that_is_replaced(self) -> None:
+        model, old, link = self.make_model("7"), self.folder / "old.gguf", self.folder / "link.GGUF"
+        old.write_bytes(b"old")
+        link.symlink_to(old)
+        self.json("convert", model, link)
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(old.read_bytes()[:4], b"GGUF")
 
     def test_a_folder_of_a_model_with_the_usual_heads(self) -> None:
         model = self.folder / "heads.safetensors"

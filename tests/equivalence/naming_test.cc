@@ -24,8 +24,11 @@ std::unique_ptr<Model> model_in(const Checkpoint& file) {
 
 std::vector<NamedTensor> named(const Naming& naming, const Checkpoint& file,
                                const NamedOptions& options = {}) {
-  return named_tensors(
-      naming, *model_in(file), [&](std::string_view name) { return file.find(name); }, options);
+  const std::unique_ptr<Model> model = model_in(file);
+  const auto source_of = [&](const Param& p) -> const Source& {
+    return file.parameter(p, model->dims());
+  };
+  return named_tensors(naming, *model, source_of, options);
 }
 
 std::vector<TensorSpec> specs_of(const std::vector<NamedTensor>& tensors) {

@@ -43,12 +43,83 @@ inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, 
   for (; i < N; ++i) rows.template operator()<1>(i);
 }
 
+/// Whether kHeldRows rows of a head's state fit into registers, beside what a token brings.
+inline constexpr std::int64_t kHeldKeys = 64, kHeldRows = 4;
+inline constexpr bool kHoldsState = kHeldRows * kHeldKeys / Vec::size * 2 <= Vec::registers;
+
+/// The same for a run of tokens and N = 64. A row of S never meets another, so four of them stay in registers
+/// from the first token of a run to the last; the sums are those of wkv7_step. What tokens bring is laid
+/// together first: rows of different tokens lie a power of two apart, in the same lines of the cache.
+inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, std::int64_t end,
+                     float* S) noexcept {
+  constexpr std::int64_t kTokens = 16, N = kHeldKeys;
+  constexpr int kVecs = kHeldKeys / Vec::size, kRows = kHeldRows;
+  enum { kDecay, kAlpha, kBeta, kKey, kQuery, kInputs };
+  alignas(64) float in[kTokens][kInputs][N];
+  const std::int64_t A = a.k.dim(1);
+  for (std::int64_t t0 = begin; t0 < end; t0 += kTokens) {
+    const std::int64_t tokens = end - t0 < kTokens ? end - t0 : kTokens;
+    const Tensor* const inputs[kInputs] = {&a.w, &a.alpha, &a.beta, &a.k, &a.r};
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      for (int i = 0; i < kInputs; ++i)
+        std::memcpy(in[t][i], inputs[i]->as<float>() + (t0 + t) * A + head * N, sizeof in[t][i]);
+    }
+    for (std::int64_t row = 0; row < N; row += kRows) {
+      Vec s[kRows][kVecs];
+#pragma GCC unroll 4
+      for (int q = 0; q < kRows; ++q) {
+#pragma GCC unroll 8
+        for (int j = 0; j < kVecs; ++j) s[q][j] = Vec::load(S + (row + q) * N + j * Vec::size);
+      }
+      for (std::int64_t t = 0; t < tokens; ++t) {
+        const auto get_input = [&](int i, int j) { return Vec::load(in[t][i] + j * Vec::size); };
+        Vec dot[kRows], out[kRows];
+#pragma GCC unroll 4
+        for (int q = 0; q < kRows; ++q) dot[q] = out[q] = Vec::zero();
+#pragma GCC unroll 8
+        for (int j = 0; j < kVecs; ++j) {
+          const Vec alpha = get_input(kAlpha, j);
+#pragma GCC unroll 4
+          for (int q = 0; q < kRows; ++q) dot[q] = fma(s[q][j], alpha, dot[q]);
+        }
+        float sa[kRows];
+        sum4(dot[0], dot[1], dot[2], dot[3], sa);
+        const std::int64_t at = (t0 + t) * A + head * N + row;
+        const float* v = a.v.as<float>() + at;
+#pragma GCC unroll 8
+        for (int j = 0; j < kVecs; ++j) {
+          const Vec decay = get_input(kDecay, j), beta = get_input(kBeta, j),
+                    key = get_input(kKey, j), query = get_input(kQuery, j);
+#pragma GCC unroll 4
+          for (int q = 0; q < kRows; ++q) {
+            s[q][j] = fma(s[q][j], decay,
+                          fma(Vec::broadcast(sa[q]), beta, Vec::broadcast(v[q]) * key));
+            out[q] = fma(s[q][j], query, out[q]);
+          }
+        }
+        sum4(out[0], out[1], out[2], out[3], a.y.as<float>() + at);
+      }
+#pragma GCC unroll 4
+      for (int q = 0; q < kRows; ++q) {
+#pragma GCC unroll 8
+        for (int j = 0; j < kVecs; ++j) s[q][j].store(S + (row + q) * N + j * Vec::size);
+      }
+    }
+  }
+}
+
 /// Unit u: sequence u / H, head u % H; the head's state stays in L1 from the first row to the last.
 inline void wkv7(const Wkv7Args& a, std::int64_t begin, std::int64_t end) {
   const std::int64_t H = a.state.dim(1), N = a.state.dim(2), A = H * N;
   for (std::int64_t unit = begin; unit < end; ++unit) {
     const Seqs::Range seq = a.seqs[unit / H];
     float* S = a.state.as<float>() + (seq.slot * H + unit % H) * N * N;
+    if constexpr (kHoldsState) {
+      if (N == kHeldKeys) {
+        wkv7_run(a, unit % H, seq.begin, seq.end, S);
+        continue;
+      }
+    }
     for (std::int64_t t = seq.begin; t < seq.end; ++t) {
       const std::int64_t at = t * A + unit % H * N;
       wkv7_step(N, S, a.r.as<float>() + at, a.w.as<float>() + at, a.k.as<float>() + at,

@@ -1,0 +1,151 @@
+/// How products of many activation rows are cut so that arithmetic never waits for memory.
+///
+/// Loops, from the outside:
+///
+///     activation rows   those whose columns of a group fit into L2
+///     groups            of columns
+///     panels            two at a time: a strip of channels
+///     chunks            of rows whose sums for the strip fit into L1
+///     blocks            of columns whose weights fit into L1 beside them
+///     tiles             of rows: what the registers hold
+///
+/// Each weight comes from memory once for the first of these, each activation from L2 once for every strip.
+/// The loops down to the chunks are here; what happens in one is the business of the kinds of weights.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/simd/math.h"
+
+namespace prwkv::PRWKV_ISA {
+
+/// Calls f.operator()<n>() for 1 <= n <= most.
+template <int most, class F>
+inline __attribute__((always_inline)) void with_width(std::int64_t n, const F& f) {
+  if constexpr (most > 1) {
+    if (n < most) return with_width<most - 1>(n, f);
+  }
+  f.template operator()<most>();
+}
+
+/// Channels of a panel that exist: 0 for all.
+inline int channels_left(std::int64_t row, std::int64_t end) {
+  return end - row < Vec::size ? static_cast<int>(end - row) : 0;
+}
+
+/// Rows of a chunk, and channels of a strip, at most.
+inline constexpr int kMostRows = 132, kStrip = 2 * Vec::size;
+static_assert(kMostRows >= Vec::tile_cols && kMostRows >= Vec::panel_tile_cols);
+
+/// Sums of X rows and N panels, as far as they have come; strip = nullptr: zero.
+template <int N, int X>
+inline __attribute__((always_inline)) void load_sums(const float* strip, Vec (&acc)[N][X]) {
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 16
+    for (int t = 0; t < X; ++t)
+      acc[n][t] = strip == nullptr ? Vec::zero() : Vec::load(strip + t * kStrip + n * Vec::size);
+  }
+}
+template <int N, int X>
+inline __attribute__((always_inline)) void store_sums(const Vec (&acc)[N][X], float* strip) {
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n) {
+#pragma GCC unroll 16
+    for (int t = 0; t < X; ++t) acc[n][t].store(strip + t * kStrip + n * Vec::size);
+  }
+}
+
+/// What a chunk of rows, a strip of channels and a group of columns give. Columns are counted in units.
+struct Chunk {
+  std::int64_t panel;         ///< the first of the strip
+  std::int64_t first, count;  ///< units of the group
+  std::int64_t t0, t1;        ///< rows
+  std::int64_t next;          ///< bytes from its weights to those that come next; 0: none come
+};
+
+/// How the columns of panels are grouped. A unit is what the kind of weights takes at once.
+struct Grouping {
+  std::int64_t units, unit_bytes;  ///< of a panel
+  std::int64_t group;              ///< units of a group
+  std::int64_t row_bytes;          ///< of one row of activations in a group
+};
+
+/// Weights that are wanted soon are asked for while others are used, a part of them by each of the first
+/// tiles of a block: memory is busy all the time, and never with more than it can do.
+template <int N>
+class Soon {
+ public:
+  Soon() = default;
+  /// What comes after the block at `now` of panels that lie `distance` bytes apart; a tile calls once for each
+  /// `part`, so many bytes of a panel.
+  Soon(const Chunk& c, std::int64_t width, const std::byte* now, std::int64_t distance,
+       std::int64_t part)
+      : at_(now + c.next), distance_(distance), part_(part) {
+    constexpr std::int64_t kTilesThatAsk = 6;
+    const std::int64_t tiles = (c.t1 - c.t0 + width - 1) / width;
+    if (c.next != 0) share_ = left_ = static_cast<int>(tiles < kTilesThatAsk ? tiles : kTilesThatAsk);
+  }
+
+  /// Whether the tile that begins now asks.
+  bool takes_tile() { return left_-- > 0; }
+
+  // Inlined early: GCC takes a function that only prefetches for one without effects, and drops calls.
+  __attribute__((always_inline)) void operator()(std::int64_t) {
+    if (--calls_to_wait_ > 0) return;
+    calls_to_wait_ = share_;
+    for (std::int64_t i = 0; i < part_; i += 64) {
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) __builtin_prefetch(at_ + n * distance_ + i, 0, 2);
+    }
+    at_ += part_;
+  }
+
+ private:
+  const std::byte* at_ = nullptr;
+  std::int64_t distance_ = 0, part_ = 0;
+  int share_ = 0, left_ = 0, calls_to_wait_ = 0;  // every so manieth call asks
+};
+struct Silent {
+  void operator()(std::int64_t) const {}
+};
+
+/// Calls f.operator()<N>(chunk) for output channels [begin, end) of all rows; begin is the first of a panel.
+/// Strips have `most` panels, or what is left.
+template <int most, class F>
+inline void for_chunks(const cpu::Product& p, const Grouping& g, std::int64_t begin,
+                       std::int64_t end, const F& f) {
+  constexpr std::int64_t kCache = std::int64_t{512} << 10;  // of L2; weights on their way need some too
+  const auto least = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
+  const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  const std::int64_t head = begin / Vec::size, last = up(end, Vec::size);
+  const std::int64_t panel_bytes = g.units * g.unit_bytes;
+  const std::int64_t fitting = kCache / g.row_bytes < p.width ? 1 : kCache / g.row_bytes / p.width;
+  // Chunks of about the same size, of whole tiles.
+  const std::int64_t tiles = least(up(p.T, p.width), fitting);
+  const std::int64_t chunks = up(tiles, kMostRows / p.width);
+  const std::int64_t rows = up(tiles, chunks) * p.width;
+  for (std::int64_t from = 0; from < p.T; from += chunks * rows) {
+    const std::int64_t to = least(from + chunks * rows, p.T);
+    for (std::int64_t first = 0; first < g.units; first += g.group) {
+      const std::int64_t count = least(g.group, g.units - first);
+      for (std::int64_t panel = head; panel < last; panel += most) {
+        std::int64_t next = most * panel_bytes;
+        if (panel + most >= last) {  // the next group begins with the first panels
+          next = (head - panel) * panel_bytes + g.group * g.unit_bytes;
+          if (first + count == g.units) next = 0;
+        }
+        with_width<most>(last - panel, [&]<int N>() {
+          for (std::int64_t t = from; t < to; t += rows) {
+            f.template operator()<N>(
+                Chunk{panel, first, count, t, least(t + rows, to), t == from ? next : 0});
+          }
+        });
+      }
+    }
+  }
+}
+
+}  // namespace prwkv::PRWKV_ISA
