@@ -30,7 +30,7 @@ struct EngineOptions {
   LoadOptions load;
   /// Rows computed in one pass. Longer prompts are cut into pieces of this size: memory does not
   /// grow with the prompt.
-  int chunk_rows = 256;
+  int chunk_rows = 128;
   /// "world", "neox", "bytes" or a vocabulary file; empty: the one that belongs to the model.
   std::string tokenizer;
 };

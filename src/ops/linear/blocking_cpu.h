@@ -2,8 +2,8 @@
 ///
 /// Loops, from the outside:
 ///
-///     activation rows   those whose columns of a group fit into L2
-///     groups            of columns
+///     activation rows   those whose columns fit into L2 …
+///     groups            … as many of them as do so
 ///     panels            two at a time: a strip of channels
 ///     chunks            of rows whose sums for the strip fit into L1
 ///     blocks            of columns whose weights fit into L1 beside them
@@ -36,7 +36,7 @@ inline int channels_left(std::int64_t row, std::int64_t end) {
 }
 
 /// Rows of a chunk, and channels of a strip, at most.
-inline constexpr int kMostRows = 132, kStrip = 2 * Vec::size;
+inline constexpr int kMostRows = 96, kStrip = 2 * Vec::size;
 static_assert(kMostRows >= Vec::tile_cols && kMostRows >= Vec::panel_tile_cols);
 
 /// Sums of X rows and N panels, as far as they have come; strip = nullptr: zero.
@@ -66,12 +66,35 @@ struct Chunk {
   std::int64_t next;          ///< bytes from its weights to those that come next; 0: none come
 };
 
-/// How the columns of panels are grouped. A unit is what the kind of weights takes at once.
+/// The columns of panels. A unit is what the kind of weights takes at once; a group is so many quanta.
 struct Grouping {
   std::int64_t units, unit_bytes;  ///< of a panel
-  std::int64_t group;              ///< units of a group
-  std::int64_t row_bytes;          ///< of one row of activations in a group
+  std::int64_t quantum;            ///< units
+  std::int64_t row_bytes;          ///< of one row of activations in a quantum
 };
+
+/// Calls f(y, channels_left, place among the sums of the chunk) for each vector of results.
+template <int N, class F>
+inline __attribute__((always_inline)) void for_results(const cpu::Product& p, const Chunk& c,
+                                                       std::int64_t end, const F& f) {
+  for (std::int64_t t = c.t0; t < c.t1; ++t) {
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t row = (c.panel + n) * Vec::size;
+      f(p.y + t * p.y_stride + row, channels_left(row, end), (t - c.t0) * kStrip + n * Vec::size);
+    }
+  }
+}
+
+/// Asks for the lines of the results: rows lie far apart, often in the same few sets of a cache, and
+/// writing to them would wait. Inlined early, as Soon.
+template <int N>
+inline __attribute__((always_inline)) void ask_for_results(const cpu::Product& p, const Chunk& c) {
+  for (std::int64_t t = c.t0; t < c.t1; ++t) {
+    const float* y = p.y + t * p.y_stride + c.panel * Vec::size;
+    for (int i = 0; i < N * Vec::size; i += 16) __builtin_prefetch(y + i, 1);
+  }
+}
 
 /// Weights that are wanted soon are asked for while others are used, a part of them by each of the first
 /// tiles of a block: memory is busy all the time, and never with more than it can do.
@@ -117,7 +140,7 @@ struct Silent {
 template <int most, class F>
 inline void for_chunks(const cpu::Product& p, const Grouping& g, std::int64_t begin,
                        std::int64_t end, const F& f) {
-  constexpr std::int64_t kCache = std::int64_t{512} << 10;  // of L2; weights on their way need some too
+  constexpr std::int64_t kCache = std::int64_t{1} << 20;
   const auto least = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t head = begin / Vec::size, last = up(end, Vec::size);
@@ -127,14 +150,16 @@ inline void for_chunks(const cpu::Product& p, const Grouping& g, std::int64_t be
   const std::int64_t tiles = least(up(p.T, p.width), fitting);
   const std::int64_t chunks = up(tiles, kMostRows / p.width);
   const std::int64_t rows = up(tiles, chunks) * p.width;
+  const std::int64_t quanta = kCache / (g.row_bytes * tiles * p.width);
+  const std::int64_t group = g.quantum * (quanta < 1 ? 1 : quanta);
   for (std::int64_t from = 0; from < p.T; from += chunks * rows) {
     const std::int64_t to = least(from + chunks * rows, p.T);
-    for (std::int64_t first = 0; first < g.units; first += g.group) {
-      const std::int64_t count = least(g.group, g.units - first);
+    for (std::int64_t first = 0; first < g.units; first += group) {
+      const std::int64_t count = least(group, g.units - first);
       for (std::int64_t panel = head; panel < last; panel += most) {
         std::int64_t next = most * panel_bytes;
         if (panel + most >= last) {  // the next group begins with the first panels
-          next = (head - panel) * panel_bytes + g.group * g.unit_bytes;
+          next = (head - panel) * panel_bytes + group * g.unit_bytes;
           if (first + count == g.units) next = 0;
         }
         with_width<most>(last - panel, [&]<int N>() {

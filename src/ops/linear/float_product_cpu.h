@@ -131,28 +131,34 @@ inline void fill_tiles(const cpu::Activations& a, std::int64_t begin, std::int64
     const std::int64_t last = end < tile + width ? end : tile + width;
     const float* x = a.x + t * a.x_stride;
     Activation* to = tiles + (tile * steps + t - tile) * W::kColumns;
-    std::int64_t r = 0, s = 0;
-    if constexpr (W::kColumns == 1) {
-      constexpr int n = kSquare<std::uint32_t>;
-      for (; r + n <= last - t; r += n) {
-        const auto* from = reinterpret_cast<const std::byte*>(x + r * a.x_stride);
-        for (s = 0; s + n <= steps; s += n) {
-          transpose<std::uint32_t>(from + s * 4, a.x_stride * 4,
-                                   reinterpret_cast<std::byte*>(to + s * width + r), width * 4);
-        }
-        for (; s < steps; ++s) {
-          for (int i = 0; i < n; ++i) to[s * width + r + i] = x[(r + i) * a.x_stride + s];
+    // Some columns at a time, which stay in L1 until all rows of the tile have come.
+    constexpr std::int64_t kAtOnce = 64;
+    for (std::int64_t s0 = 0; s0 < steps; s0 += kAtOnce) {
+      const std::int64_t s1 = steps - s0 < kAtOnce ? steps : s0 + kAtOnce;
+      std::int64_t r = 0;
+      if constexpr (W::kColumns == 1) {
+        constexpr int n = kSquare<std::uint32_t>;
+        for (; r + n <= last - t; r += n) {
+          std::int64_t s = s0;
+          for (; s + n <= s1; s += n) {
+            transpose<std::uint32_t>(reinterpret_cast<const std::byte*>(x + r * a.x_stride + s),
+                                     a.x_stride * 4,
+                                     reinterpret_cast<std::byte*>(to + s * width + r), width * 4);
+          }
+          for (; s < s1; ++s) {
+            for (int i = 0; i < n; ++i) to[s * width + r + i] = x[(r + i) * a.x_stride + s];
+          }
         }
       }
-    }
-    for (; r < last - t; ++r) {
-      const float* from = x + r * a.x_stride;
-      for (s = 0; s < steps; ++s) {
-        Activation* at = to + (s * width + r) * W::kColumns;
-        if constexpr (W::kColumns == 1)
-          *at = from[s];
-        else
-          store_bf16_pair(from + 2 * s, 2 * s + 1 < a.in, at);
+      for (; r < last - t; ++r) {
+        const float* from = x + r * a.x_stride;
+        for (std::int64_t s = s0; s < s1; ++s) {
+          Activation* at = to + (s * width + r) * W::kColumns;
+          if constexpr (W::kColumns == 1)
+            *at = from[s];
+          else
+            store_bf16_pair(from + 2 * s, 2 * s + 1 < a.in, at);
+        }
       }
     }
     t = last;
@@ -277,7 +283,7 @@ inline void multiply_block(const cpu::Product& p, const WeightBlock& block, Soon
   }
 }
 
-/// A segment of N neighbouring panels and several tiles of rows. Blocks of narrow weights are widened into
+/// Whole segments of N neighbouring panels and several tiles of rows. Blocks of narrow weights are widened into
 /// L1 once for all of them.
 template <class W, int N>
 inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t end) {
@@ -286,11 +292,19 @@ inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
   constexpr std::int64_t kSteps = kDepth / W::kColumns;
   constexpr std::int64_t kPart = P::kAsk / FloatPanel<Wide>::kStepBytes * P::kStepBytes;
   alignas(64) float wide[W::kIsWide ? 1 : N * kDepth * Vec::size];
-  alignas(64) float sums[kMostRows * kStrip];
-  const std::int64_t bytes = P::bytes(p.in);
+  constexpr std::int64_t kWhole = kSegment / W::kColumns;
+  alignas(64) float sums[kMostRows * kStrip];   // of the segment
+  alignas(64) float total[kMostRows * kStrip];  // of all before it
+  const std::int64_t bytes = P::bytes(p.in), last = c.first + c.count;
+  ask_for_results<N>(p, c);
+  if (c.first > 0) {
+    for_results<N>(p, c, end, [&](const float* y, int left, std::int64_t at) {
+      get(y, left).store(total + at);
+    });
+  }
   const std::byte* w = p.w + c.panel * bytes;
-  for (std::int64_t s = c.first; s < c.first + c.count; s += kSteps) {
-    const std::int64_t left = c.first + c.count - s, steps = left < kSteps ? left : kSteps;
+  for (std::int64_t s = c.first; s < last; s += kSteps) {
+    const std::int64_t steps = last - s < kSteps ? last - s : kSteps;
     const std::byte* now = w + s * P::kStepBytes;
     WeightBlock block = {now, bytes, s, steps};
     if constexpr (!W::kIsWide) {
@@ -303,15 +317,14 @@ inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
       block.distance = kDepth * Vec::size * static_cast<int>(sizeof(float));
     }
     multiply_block<Wide, N>(p, block, Soon<N>(c, p.width, now, bytes, kPart), c.t0, c.t1,
-                            s == c.first, sums);
+                            s % kWhole == 0, sums);
+    if (s + steps < last && (s + steps) % kWhole != 0) continue;
+    for (std::int64_t at = 0; at < (c.t1 - c.t0) * kStrip; at += Vec::size)
+      put_segment(total + at, 0, s < kWhole, Vec::load(sums + at));
   }
-  for (std::int64_t t = c.t0; t < c.t1; ++t) {
-    for (int n = 0; n < N; ++n) {
-      const std::int64_t row = (c.panel + n) * P::kRows;
-      put_segment(p.y + t * p.y_stride + row, channels_left(row, end), c.first == 0,
-                  Vec::load(sums + (t - c.t0) * kStrip + n * Vec::size));
-    }
-  }
+  for_results<N>(p, c, end, [&](float* y, int left, std::int64_t at) {
+    put(y, left, Vec::load(total + at));
+  });
 }
 
 /// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel.
@@ -322,7 +335,7 @@ inline void float_panels_of(const cpu::Product& p, std::int64_t begin, std::int6
     return with_width<Vec::tile_cols>(p.T, [&]<int X>() { few_rows_of<W, X>(p, begin, end); });
   const Grouping segments = {.units = P::steps(p.in),
                              .unit_bytes = P::kStepBytes,
-                             .group = kSegment / W::kColumns,
+                             .quantum = kSegment / W::kColumns,
                              .row_bytes = kSegment * static_cast<int>(sizeof(typename W::Activation))};
   for_chunks<2>(p, segments, begin, end, [&]<int N>(const Chunk& c) { float_chunk_of<W, N>(p, c, end); });
 }

@@ -278,14 +278,7 @@ template <class Block, int N>
 inline void block_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t end) {
   using P = Panel<Block>;
   alignas(64) float sums[kMostRows * kStrip], second[kMostRows * kStrip];
-  const auto each_vector = [&](const auto& f) __attribute__((always_inline)) {
-    for (std::int64_t t = c.t0; t < c.t1; ++t) {
-      for (int n = 0; n < N; ++n) {
-        const std::int64_t row = (c.panel + n) * P::kRows;
-        f(p.y + t * p.y_stride + row, channels_left(row, end), (t - c.t0) * kStrip + n * Vec::size);
-      }
-    }
-  };
+  ask_for_results<N>(p, c);
   const std::int64_t size = P::bytes(p.in), row_bytes = p.in / 32 * kActivationBytes;
   const auto add = [&](const std::byte* x, float* strips) {
     for (std::int64_t b = c.first; b < c.first + c.count; b += kBlocksAtOnce<Block>) {
@@ -310,17 +303,18 @@ inline void block_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
       }
     }
   };
-  if (c.first > 0)
-    each_vector([&](float* y, int left, std::int64_t at) { get(y, left).store(sums + at); });
-  add(p.activations, sums);
-  if (terms_of(p.in) == 2) {
-    add(p.activations + p.T * row_bytes, second);
-    each_vector([&](float* y, int left, std::int64_t at) {
-      put(y, left, Vec::load(sums + at) + Vec::load(second + at));
+  if (c.first > 0) {
+    for_results<N>(p, c, end, [&](const float* y, int left, std::int64_t at) {
+      get(y, left).store(sums + at);
     });
-  } else {
-    each_vector([&](float* y, int left, std::int64_t at) { put(y, left, Vec::load(sums + at)); });
   }
+  add(p.activations, sums);
+  const bool has_second = terms_of(p.in) == 2;
+  if (has_second) add(p.activations + p.T * row_bytes, second);
+  for_results<N>(p, c, end, [&](float* y, int left, std::int64_t at) {
+    const Vec sum = Vec::load(sums + at);
+    put(y, left, has_second ? sum + Vec::load(second + at) : sum);
+  });
 }
 
 /// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel. Two panels
@@ -333,11 +327,11 @@ inline void block_panels_of(const cpu::Product& p, std::int64_t begin, std::int6
       few_rows_of<Block, X>(p, begin / P::kRows, (end + P::kRows - 1) / P::kRows, end);
     });
   }
-  constexpr std::int64_t kGroupColumns = 1024;
+  constexpr std::int64_t kQuantum = 256;
   const Grouping groups = {.units = p.in / P::Q::kElements,
                            .unit_bytes = P::kBlockBytes,
-                           .group = kGroupColumns / P::Q::kElements,
-                           .row_bytes = kGroupColumns / 32 * kActivationBytes};
+                           .quantum = kQuantum / P::Q::kElements,
+                           .row_bytes = kQuantum / 32 * kActivationBytes};
   for_chunks<Vec::panel_pairs ? 2 : 1>(
       p, groups, begin, end, [&]<int N>(const Chunk& c) { block_chunk_of<Block, N>(p, c, end); });
 }

@@ -47,6 +47,15 @@ inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, 
 inline constexpr std::int64_t kHeldKeys = 64, kHeldRows = 4;
 inline constexpr bool kHoldsState = kHeldRows * kHeldKeys / Vec::size * 2 <= Vec::registers;
 
+/// Asks for what a head gets of a token, and for where its values go. Inlined early: GCC takes a function that
+/// only prefetches for one without effects, and drops calls.
+inline __attribute__((always_inline)) void ask_for_token(const Wkv7Args& a, std::int64_t at) {
+  for (const Tensor* x : {&a.w, &a.alpha, &a.beta, &a.k, &a.r, &a.v, &a.y}) {
+    const float* p = x->as<float>() + at;
+    for (std::int64_t i = 0; i < kHeldKeys; i += 16) __builtin_prefetch(p + i);
+  }
+}
+
 /// The same for a run of tokens and N = 64. A row of S never meets another, so four of them stay in registers
 /// from the first token of a run to the last; the sums are those of wkv7_step. What tokens bring is laid
 /// together first: rows of different tokens lie a power of two apart, in the same lines of the cache.
@@ -65,6 +74,8 @@ inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, s
         std::memcpy(in[t][i], inputs[i]->as<float>() + (t0 + t) * A + head * N, sizeof in[t][i]);
     }
     for (std::int64_t row = 0; row < N; row += kRows) {
+      if (const std::int64_t later = t0 + kTokens + row / kRows; later < end)
+        ask_for_token(a, later * A + head * N);
       Vec s[kRows][kVecs];
 #pragma GCC unroll 4
       for (int q = 0; q < kRows; ++q) {
