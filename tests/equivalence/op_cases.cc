@@ -799,7 +799,7 @@ Cases data_shift_of(const std::vector<std::array<std::int64_t, 3>>& shapes, std:
           ref::store(second.x, i, ref::load(a.z, from));
         }
         written.push_back({"y", y, {}, [=, keep = d](const Arithmetic& arithmetic) {
-                             Doubles b = rounded(a, y, roundings_of_sum(D) + 1 + 2)();
+                             Doubles b = rounded(a, y, roundings_of_sum(second.x.dim(1)) + 1 + 2)();
                              const Doubles more = error_of_rounding(second, dtype, arithmetic);
                              const Doubles delta = values(a.delta);
                              for (std::size_t i = 0; i < b.size(); ++i)

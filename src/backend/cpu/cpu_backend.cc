@@ -24,8 +24,9 @@ constexpr std::int64_t kShortestPiece = 32 * 1024, kLongestPiece = 256 * 1024;
 constexpr std::int64_t kPiecesPerThread = 16;
 // Weights by input and one row of x.
 constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
-constexpr std::int64_t kPieceRowsMany = 32;  // output channels of a piece when x has many rows
-static_assert(kPieceRowsMany % cpu::kMostPanelRows == 0);
+// The same when x has many rows (ops/linear/blocking_cpu.h), in units of two panels.
+constexpr std::int64_t kStripsPerThread = 4, kStripChannels = 32;
+static_assert(kStripChannels % cpu::kMostPanelRows == 0);
 // The same for weights by input, whose pieces are slices of rows.
 constexpr std::int64_t kSlicesPerThread = 2, kWidestSlice = 256;
 
@@ -236,7 +237,7 @@ std::int64_t CpuBackend::units_of_piece(const cpu::Product& p, std::int64_t piec
   if (is_in_segments(p)) return 1;
   if (p.layout == Layout::kByInput)
     return whole(p.out / (kSlicesPerThread * threads), kernels_.by_input_channels, kWidestSlice);
-  if (p.T > p.width) return kPieceRowsMany;
+  if (p.T > p.width) return whole(p.out / (kStripsPerThread * threads), kStripChannels, p.out);
   const auto row = std::max<std::int64_t>(1, static_cast<std::int64_t>(row_bytes(p.dtype, p.in)));
   const std::int64_t panels = kernels_.panel_rows, streams = panels * kernels_.streams;
   if (p.out < streams * threads) return whole(p.out / threads, panels, streams);

@@ -40,6 +40,7 @@ struct Panel {
   static constexpr int kGroups = Q::kElements / 32;
   /// Bytes of a panel for each block of columns.
   static constexpr int kBlockBytes = kHeader + kGroups * kGroupBytes;
+  static constexpr int kPart = kBlockBytes / kGroups;  ///< of these, for each group
 
   /// What Sums start from is −zero · Σ x: 2^kZeroBits = zero, or none.
   static constexpr bool kIsSigned = Q::kCoding != Coding::kPlain;

@@ -357,9 +357,10 @@ inline void many_rows_of_q8(const cpu::Product& p, Channels channels) {
         const std::byte* x = p.activations + t * row_bytes +
                              first / 32 * static_cast<int>(sizeof(ActivationGroup<X>));
         for (std::int64_t c = 0; c < n; c += N * P::kRows) {
-          Vec sums[N][X];
-          panel_tile<quant::BlockQ8_0, N, X>(panels + c / P::kRows * stride, stride, groups, x,
-                                             nullptr, sums);
+          Vec sums[N][X] = {};
+          Silent silent;
+          add_blocks<quant::BlockQ8_0, N, X>(panels + c / P::kRows * stride, stride, groups, x,
+                                             silent, sums);
           for (int m = 0; m < N; ++m) {
             for (int i = 0; i < X; ++i)
               put_segment(p, t + i, channels.begin + c + m * P::kRows, first == 0, sums[m][i]);

@@ -16,6 +16,7 @@
 
 #include "backend/cpu/simd/math.h"
 #include "backend/cpu/simd/transpose.h"
+#include "ops/linear/blocking_cpu.h"
 #include "ops/linear/streams_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
@@ -239,93 +240,49 @@ inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
     stream_tile<W, 1, X>(p, streams(i, 0, 0), i, 0, end);
 }
 
-/// Channels whose sums lie together while blocks of weights pass by: those of two panels.
-inline constexpr int kStrip = 2 * Vec::size;
-
 /// `steps` columns, from step `first` of a row on, of panels that lie `distance` bytes apart.
 struct WeightBlock {
   const std::byte* w;
   std::int64_t distance, first, steps;
 };
 
-/// The block that comes after a block, where it lies in memory; at = nullptr: nothing comes.
-struct NextBlock {
-  const std::byte* at = nullptr;
-  std::int64_t distance = 0, step_bytes = 0;
-};
-
-/// sums (rows [t0, t1) of kStrip channels) = or += block (N panels, in L1) · activations. The first tiles
-/// ask for the next block on the way, each for a part of it: memory is then busy all the time.
+/// sums (rows [t0, t1) of a strip) = or += block (N panels, in L1) · activations.
 template <class W, int N>
-inline void multiply_block(const cpu::Product& p, const WeightBlock& block, const NextBlock& next,
+inline void multiply_block(const cpu::Product& p, const WeightBlock& block, Soon<N> soon,
                            std::int64_t t0, std::int64_t t1, bool is_first, float* sums) {
-  using P = FloatPanel<W>;
-  struct Silent {
-    void operator()(std::int64_t) const {}
-  };
-  struct Ask {
-    const NextBlock& next;
-    const std::byte* at;
-    int every, wait;  // asks once in so many calls
-    void operator()(std::int64_t) {
-      if (--wait > 0) return;
-      wait = every;
-      const std::int64_t bytes = P::kAsk / P::kStepBytes * next.step_bytes;
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) {
-        for (std::int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + n * next.distance + i);
-      }
-      at += bytes;
-    }
-  };
-  constexpr std::int64_t kMostAsking = 4;
-  const std::int64_t tiles = (t1 - t0 + p.width - 1) / p.width;
-  const auto asking = static_cast<int>(tiles < kMostAsking ? tiles : kMostAsking);
-  Ask ask = {next, next.at, asking, 0};
   const auto* x = reinterpret_cast<const typename W::Activation*>(p.activations);
-  const std::int64_t all = P::steps(p.in);
-  for (std::int64_t t = t0, tile_number = 0; t < t1; t += p.width, ++tile_number) {
-    const bool asks = tile_number < asking && next.at != nullptr;
+  const std::int64_t all = FloatPanel<W>::steps(p.in);
+  for (std::int64_t t = t0; t < t1; t += p.width) {
+    const bool asks = soon.takes_tile();
     with_width<Vec::tile_cols>(t1 - t < p.width ? t1 - t : p.width, [&]<int X>() {
-      float* sum = sums + (t - t0) * kStrip;
       Vec acc[N][X];
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) {
-#pragma GCC unroll 16
-        for (int i = 0; i < X; ++i)
-          acc[n][i] = is_first ? Vec::zero() : Vec::load(sum + i * kStrip + n * Vec::size);
-      }
+      float* strip = sums + (t - t0) * kStrip;
+      load_sums(is_first ? nullptr : strip, acc);
       const auto* tile = x + (t * all + block.first * X) * W::kColumns;
       if (asks)
-        add_columns<W>(block.w, block.distance, tile, block.steps, ask, acc);
+        add_columns<W>(block.w, block.distance, tile, block.steps, soon, acc);
       else
         add_columns<W>(block.w, block.distance, tile, block.steps, Silent{}, acc);
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) {
-#pragma GCC unroll 16
-        for (int i = 0; i < X; ++i) acc[n][i].store(sum + i * kStrip + n * Vec::size);
-      }
+      store_sums(acc, strip);
     });
   }
 }
 
-/// N neighbouring panels and activation rows [t0, t1), several tiles. Blocks of narrow weights are widened
-/// into L1 once for all of them.
+/// A segment of N neighbouring panels and several tiles of rows. Blocks of narrow weights are widened into
+/// L1 once for all of them.
 template <class W, int N>
-inline void many_rows_of(const cpu::Product& p, std::int64_t panel, std::int64_t end,
-                         std::int64_t t0, std::int64_t t1, float* sums) {
+inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t end) {
   using P = FloatPanel<W>;
   using Wide = std::conditional_t<W::kIsWide, W, F32Weights>;
+  constexpr std::int64_t kSteps = kDepth / W::kColumns;
+  constexpr std::int64_t kPart = P::kAsk / FloatPanel<Wide>::kStepBytes * P::kStepBytes;
   alignas(64) float wide[W::kIsWide ? 1 : N * kDepth * Vec::size];
-  const std::int64_t all = P::steps(p.in), bytes = P::bytes(p.in);
-  constexpr std::int64_t kSteps = kDepth / W::kColumns, kWhole = kSegment / W::kColumns;
-  const std::byte* w = p.w + panel * bytes;
-  for (std::int64_t s = 0; s < all; s += kSteps) {
-    const std::int64_t steps = all - s < kSteps ? all - s : kSteps;
+  alignas(64) float sums[kMostRows * kStrip];
+  const std::int64_t bytes = P::bytes(p.in);
+  const std::byte* w = p.w + c.panel * bytes;
+  for (std::int64_t s = c.first; s < c.first + c.count; s += kSteps) {
+    const std::int64_t left = c.first + c.count - s, steps = left < kSteps ? left : kSteps;
     const std::byte* now = w + s * P::kStepBytes;
-    const bool is_last = s + steps == all;
-    const NextBlock next = {is_last ? w + N * bytes : now + steps * P::kStepBytes, bytes,
-                            P::kStepBytes};
     WeightBlock block = {now, bytes, s, steps};
     if constexpr (!W::kIsWide) {
       for (int n = 0; n < N; ++n) {
@@ -336,14 +293,14 @@ inline void many_rows_of(const cpu::Product& p, std::int64_t panel, std::int64_t
       block.w = reinterpret_cast<const std::byte*>(wide);
       block.distance = kDepth * Vec::size * static_cast<int>(sizeof(float));
     }
-    multiply_block<Wide, N>(p, block, next, t0, t1, s % kWhole == 0, sums);
-    if (!is_last && (s + steps) % kWhole != 0) continue;
-    for (std::int64_t t = t0; t < t1; ++t) {
-      for (int n = 0; n < N; ++n) {
-        const std::int64_t row = (panel + n) * P::kRows;
-        put_segment(p.y + t * p.y_stride + row, channels_left(row, end), s < kWhole,
-                    Vec::load(sums + (t - t0) * kStrip + n * Vec::size));
-      }
+    multiply_block<Wide, N>(p, block, Soon<N>(c, p.width, now, bytes, kPart), c.t0, c.t1,
+                            s == c.first, sums);
+  }
+  for (std::int64_t t = c.t0; t < c.t1; ++t) {
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t row = (c.panel + n) * P::kRows;
+      put_segment(p.y + t * p.y_stride + row, channels_left(row, end), c.first == 0,
+                  Vec::load(sums + (t - c.t0) * kStrip + n * Vec::size));
     }
   }
 }
@@ -354,21 +311,11 @@ inline void float_panels_of(const cpu::Product& p, std::int64_t begin, std::int6
   using P = FloatPanel<W>;
   if (p.T <= p.width)
     return with_width<Vec::tile_cols>(p.T, [&]<int X>() { few_rows_of<W, X>(p, begin, end); });
-  // Activations from L2, a block of weights and a tile from L1, sums from either.
-  constexpr std::int64_t kMostRows = 192, kCache = std::int64_t{1} << 20;
-  alignas(64) float sums[kMostRows * kStrip];
-  const std::int64_t most = kMostRows / p.width * p.width;
-  const std::int64_t fitting = rows_in_cache(
-      p, P::steps(p.in) * W::kColumns * static_cast<int>(sizeof(typename W::Activation)), kCache);
-  const std::int64_t step = fitting < most ? fitting : most;
-  const std::int64_t last = (end + P::kRows - 1) / P::kRows;
-  for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
-    const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
-    for (std::int64_t panel = begin / P::kRows; panel < last; panel += 2) {
-      with_width<2>(last - panel,
-                    [&]<int N>() { many_rows_of<W, N>(p, panel, end, t0, t1, sums); });
-    }
-  }
+  const Grouping segments = {.units = P::steps(p.in),
+                             .unit_bytes = P::kStepBytes,
+                             .group = kSegment / W::kColumns,
+                             .row_bytes = kSegment * static_cast<int>(sizeof(typename W::Activation))};
+  for_chunks<2>(p, segments, begin, end, [&]<int N>(const Chunk& c) { float_chunk_of<W, N>(p, c, end); });
 }
 
 }  // namespace prwkv::PRWKV_ISA

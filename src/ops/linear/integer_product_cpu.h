@@ -12,6 +12,7 @@
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/panels.h"
+#include "ops/linear/blocking_cpu.h"
 #include "ops/linear/streams_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
@@ -38,6 +39,10 @@ inline constexpr std::int64_t kActivationBytes = sizeof(ActivationGroup<1>);  //
 /// sensitive.
 inline constexpr std::int64_t kNarrow = 256;
 inline std::int64_t terms_of(std::int64_t in) { return in <= kNarrow ? 2 : 1; }
+
+/// Blocks of columns whose weights stay in L1 while tiles of activations pass by.
+template <class Block>
+inline constexpr std::int64_t kBlocksAtOnce = 512 / Panel<Block>::Q::kElements;
 
 /// 32 activations; `rest` receives what is left of them. What is not finite makes the scale NaN, and so
 /// the results of its row.
@@ -192,27 +197,23 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
   }
 }
 
-/// N panels, `stride` bytes apart, times X activation rows. Where the weights come from memory, `streams`
-/// asks for what comes next.
-template <class Block, int N, int X>
-inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::int64_t stride,
+/// sums += N panels, `stride` bytes apart, of so many blocks · X activation rows; `ask(offset)` is called for
+/// each group of a panel.
+template <class Block, int N, int X, class Ask>
+inline __attribute__((noinline)) void add_blocks(const std::byte* panel, std::int64_t stride,
                                                  std::int64_t blocks, const std::byte* activations,
-                                                 const Streams* streams, Vec (&sums)[N][X]) {
+                                                 Ask& ask, Vec (&sums)[N][X]) {
   using P = Panel<Block>;
   const auto* x = ActivationGroup<X>::at(activations);
   Vec acc[N][X];  // not `sums`: these never need an address
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
 #pragma GCC unroll 8
-    for (int t = 0; t < X; ++t) acc[n][t] = Vec::zero();
+    for (int t = 0; t < X; ++t) acc[n][t] = sums[n][t];
   }
   for (std::int64_t b = 0; b < blocks; ++b, panel += P::kBlockBytes) {
     for (int g = 0; g < P::kGroups; ++g, ++x) {
-      constexpr int kBytes = P::kBlockBytes / P::kGroups;
-      if (streams != nullptr) {
-#pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) streams->ask<kBytes>(n, b * P::kBlockBytes + g * kBytes);
-      }
+      ask(b * P::kBlockBytes + g * P::kPart);
       if constexpr (P::Q::kShare == 32) {
         add_share<Block, 0, 1>(panel, stride, g, *x, acc);
       } else {
@@ -228,22 +229,26 @@ inline __attribute__((noinline)) void panel_tile(const std::byte* panel, std::in
   }
 }
 
-/// N panels from `panel` on, `distance` of them apart, and the tile of activation rows that begins at t.
-/// `gap`, in panels: see Streams; < 0: the weights are in the cache.
+/// The only tile of activation rows and N panels from `panel` on, `distance` of them apart: streams from
+/// memory. `gap`, in panels: see Streams.
 template <class Block, int N, int X>
-inline void store_tile(const cpu::Product& p, std::int64_t panel, std::int64_t distance,
-                       std::int64_t gap, std::int64_t end, std::int64_t t) {
+inline void stream_blocks(const cpu::Product& p, std::int64_t panel, std::int64_t distance,
+                        std::int64_t gap, std::int64_t end) {
   using P = Panel<Block>;
   const std::int64_t size = P::bytes(p.in), stride = distance * size;
-  const std::byte* w = p.w + panel * size;
-  const Streams streams = {w, stride, size, gap * size};
-  const std::int64_t blocks = p.in / P::Q::kElements, bytes = p.in / 32 * kActivationBytes;
-  Vec sums[N][X];
-  panel_tile<Block, N, X>(w, stride, blocks, p.activations + t * bytes,
-                          gap < 0 ? nullptr : &streams, sums);
+  const Streams streams = {p.w + panel * size, stride, size, gap * size};
+  const std::int64_t blocks = p.in / P::Q::kElements;
+  auto ask = [&](std::int64_t offset) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) streams.ask<P::kPart>(n, offset);
+  };
+  Vec sums[N][X] = {};
+  add_blocks<Block, N, X>(streams.first, stride, blocks, p.activations, ask, sums);
   if (terms_of(p.in) == 2) {
-    Vec second[N][X];
-    panel_tile<Block, N, X>(w, stride, blocks, p.activations + (p.T + t) * bytes, nullptr, second);
+    Vec second[N][X] = {};
+    Silent silent;
+    add_blocks<Block, N, X>(streams.first, stride, blocks,
+                            p.activations + p.T * (p.in / 32) * kActivationBytes, silent, second);
     for (int n = 0; n < N; ++n) {
       for (int i = 0; i < X; ++i) sums[n][i] = sums[n][i] + second[n][i];
     }
@@ -251,11 +256,11 @@ inline void store_tile(const cpu::Product& p, std::int64_t panel, std::int64_t d
   for (int n = 0; n < N; ++n) {
     const std::int64_t row = (panel + n * distance) * P::kRows;
     for (int i = 0; i < X; ++i)
-      put(p.y + (t + i) * p.y_stride + row, channels_left(row, end), sums[n][i]);
+      put(p.y + i * p.y_stride + row, channels_left(row, end), sums[n][i]);
   }
 }
 
-/// Panels [d.begin, d.end) and the only tile of activation rows: weights come from memory.
+/// Panels [begin, end) and the only tile of activation rows.
 template <class Block, int X>
 inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t end,
                         std::int64_t end_row) {
@@ -263,41 +268,78 @@ inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
   constexpr int N = fits(kStreams) ? kStreams : fits(2) ? 2 : 1;
   const Division d = {begin, end, N};
   for (std::int64_t i = begin; i < begin + d.distance(); ++i)
-    store_tile<Block, N, X>(p, i, d.distance(), d.gap_after(i), end_row, 0);
-  for (std::int64_t i = d.rest(); i < end; ++i) store_tile<Block, 1, X>(p, i, 0, 0, end_row, 0);
+    stream_blocks<Block, N, X>(p, i, d.distance(), d.gap_after(i), end_row);
+  for (std::int64_t i = d.rest(); i < end; ++i) stream_blocks<Block, 1, X>(p, i, 0, 0, end_row);
 }
 
-/// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel. A
-/// block of activation rows stays in L2 while the panels pass by, two of them where registers suffice:
-/// each activation is then loaded once for both.
-template <class Block>
-inline void panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+/// A group of columns of N neighbouring panels and several tiles of rows. Sums go on from group to group: y
+/// holds them.
+template <class Block, int N>
+inline void block_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t end) {
   using P = Panel<Block>;
-  const std::int64_t first = begin / P::kRows, last = (end + P::kRows - 1) / P::kRows;
-  if (p.T <= p.width) {
-    with_width<Vec::panel_tile_cols>(p.T,
-                                     [&]<int X>() { few_rows_of<Block, X>(p, first, last, end); });
-    return;
-  }
-  constexpr std::int64_t kCache = 384 * 1024;
-  const std::int64_t step = rows_in_cache(p, p.in / 32 * kActivationBytes, kCache);
-  for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
-    const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
-    const int taken = Vec::panel_pairs && p.width > 2 ? 2 : 1;
-    for (std::int64_t panel = first; panel < last; panel += taken) {
-      const bool is_pair = taken == 2 && panel + 1 < last;
-      for (std::int64_t t = t0; t < t1; t += p.width) {
-        const std::int64_t cols = t1 - t < p.width ? t1 - t : p.width;
-        const std::int64_t gap = t > t0 ? -1 : is_pair ? 1 : 0;
-        with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
-          if constexpr (Vec::panel_pairs) {
-            if (is_pair) return store_tile<Block, 2, X>(p, panel, 1, gap, end, t);
-          }
-          store_tile<Block, 1, X>(p, panel, 0, gap, end, t);
+  alignas(64) float sums[kMostRows * kStrip], second[kMostRows * kStrip];
+  const auto each_vector = [&](const auto& f) __attribute__((always_inline)) {
+    for (std::int64_t t = c.t0; t < c.t1; ++t) {
+      for (int n = 0; n < N; ++n) {
+        const std::int64_t row = (c.panel + n) * P::kRows;
+        f(p.y + t * p.y_stride + row, channels_left(row, end), (t - c.t0) * kStrip + n * Vec::size);
+      }
+    }
+  };
+  const std::int64_t size = P::bytes(p.in), row_bytes = p.in / 32 * kActivationBytes;
+  const auto add = [&](const std::byte* x, float* strips) {
+    for (std::int64_t b = c.first; b < c.first + c.count; b += kBlocksAtOnce<Block>) {
+      const std::int64_t left = c.first + c.count - b;
+      const std::int64_t blocks = left < kBlocksAtOnce<Block> ? left : kBlocksAtOnce<Block>;
+      const std::byte* w = p.w + c.panel * size + b * P::kBlockBytes;
+      Soon<N> soon(c, p.width, w, size, P::kPart);
+      Silent silent;
+      for (std::int64_t t = c.t0; t < c.t1; t += p.width) {
+        const bool asks = soon.takes_tile();
+        with_width<Vec::panel_tile_cols>(c.t1 - t < p.width ? c.t1 - t : p.width, [&]<int X>() {
+          float* strip = strips + (t - c.t0) * kStrip;
+          const std::byte* tile = x + t * row_bytes + b * P::kGroups * X * kActivationBytes;
+          Vec acc[N][X];
+          load_sums(b == 0 ? nullptr : strip, acc);
+          if (asks)
+            add_blocks<Block, N, X>(w, size, blocks, tile, soon, acc);
+          else
+            add_blocks<Block, N, X>(w, size, blocks, tile, silent, acc);
+          store_sums(acc, strip);
         });
       }
     }
+  };
+  if (c.first > 0)
+    each_vector([&](float* y, int left, std::int64_t at) { get(y, left).store(sums + at); });
+  add(p.activations, sums);
+  if (terms_of(p.in) == 2) {
+    add(p.activations + p.T * row_bytes, second);
+    each_vector([&](float* y, int left, std::int64_t at) {
+      put(y, left, Vec::load(sums + at) + Vec::load(second + at));
+    });
+  } else {
+    each_vector([&](float* y, int left, std::int64_t at) { put(y, left, Vec::load(sums + at)); });
   }
+}
+
+/// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel. Two panels
+/// at once where registers suffice: each activation is then loaded once for both.
+template <class Block>
+inline void block_panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  using P = Panel<Block>;
+  if (p.T <= p.width) {
+    return with_width<Vec::panel_tile_cols>(p.T, [&]<int X>() {
+      few_rows_of<Block, X>(p, begin / P::kRows, (end + P::kRows - 1) / P::kRows, end);
+    });
+  }
+  constexpr std::int64_t kGroupColumns = 1024;
+  const Grouping groups = {.units = p.in / P::Q::kElements,
+                           .unit_bytes = P::kBlockBytes,
+                           .group = kGroupColumns / P::Q::kElements,
+                           .row_bytes = kGroupColumns / 32 * kActivationBytes};
+  for_chunks<Vec::panel_pairs ? 2 : 1>(
+      p, groups, begin, end, [&]<int N>(const Chunk& c) { block_chunk_of<Block, N>(p, c, end); });
 }
 
 }  // namespace prwkv::PRWKV_ISA

@@ -70,7 +70,7 @@ inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
     case Layout::kByInput: by_input_rows_of(p, begin, end); break;
     case Layout::kPacked:
       if (!with_float(p.dtype, [&]<class W>() { float_panels_of<W>(p, begin, end); }))
-        with_block(p.dtype, [&]<class Block>() { panels_of<Block>(p, begin, end); });
+        with_block(p.dtype, [&]<class Block>() { block_panels_of<Block>(p, begin, end); });
       break;
     case Layout::kRows:
       switch (p.dtype) {

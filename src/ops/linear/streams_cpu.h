@@ -1,4 +1,4 @@
-/// How products read weights that come from memory: several long streams at once, asked for twice.
+/// How products of few rows read weights, which come from memory: several long streams at once, asked for twice.
 ///
 /// A core fetches as fast as it can only if many lines are under way all the time. Four streams whose
 /// lines are asked for 4 KB ahead into L2, and 512 bytes ahead into L1, are read at 98 to 101 % of the
@@ -57,26 +57,5 @@ struct Division {
     return panel + 1 < begin + distance() ? 0 : end - begin - distance();
   }
 };
-
-/// Calls f.operator()<n>() for 1 <= n <= most.
-template <int most, class F>
-inline __attribute__((always_inline)) void with_width(std::int64_t n, const F& f) {
-  if constexpr (most > 1) {
-    if (n < most) return with_width<most - 1>(n, f);
-  }
-  f.template operator()<most>();
-}
-
-/// Channels of a panel that exist: 0 for all.
-inline int channels_left(std::int64_t row, std::int64_t end) {
-  return end - row < Vec::size ? static_cast<int>(end - row) : 0;
-}
-
-/// Activation rows of whole tiles that stay in L2 while weights pass by, one tile at least.
-inline std::int64_t rows_in_cache(const cpu::Product& p, std::int64_t row_bytes,
-                                  std::int64_t cache_bytes) {
-  const std::int64_t fitting = cache_bytes / row_bytes / p.width * p.width;
-  return fitting < p.width ? p.width : fitting;
-}
 
 }  // namespace prwkv::PRWKV_ISA
