@@ -38,12 +38,7 @@ class Binder final : public ParamVisitor {
                    .found = "no tensor of that name",
                    .hint = "is this checkpoint complete?"});
     }
-    if (!is_float(s->dtype) && !is_block(s->dtype)) {
-      throw Error(Code::kFormat,
-                  fmt::format("{}: tensor '{}' has the wrong type", file_.path(), p.name),
-                  {.expected = "f16, bf16, f32, f64 or a block type",
-                   .found = std::string(name_of(s->dtype))});
-    }
+    expect_weights(*s, fmt::format("{}: tensor '{}'", file_.path(), p.name));
     return *s;
   }
 

@@ -442,11 +442,7 @@ class Sources {
       throw Error(Code::kFormat, fmt::format("tensor '{}' is missing", p.name),
                   {.expected = p.shape.str(), .hint = "is this checkpoint complete?"});
     }
-    if (!is_float(s->dtype) && !is_block(s->dtype)) {
-      throw Error(Code::kFormat, fmt::format("tensor '{}' has the wrong type", p.name),
-                  {.expected = "f16, bf16, f32, f64 or a block type",
-                   .found = std::string(name_of(s->dtype))});
-    }
+    expect_weights(*s, fmt::format("tensor '{}'", p.name));
     const auto expected = blinkdl_shape(p, dims_), found = s->shape();
     const bool fits =
         p.stored == Stored::kVector ? same_vector(found, expected) : found == expected;

@@ -191,6 +191,14 @@ Source Source::transformed(Transform t) const {
   return s;
 }
 
+void expect_weights(const Source& source, std::string_view where) {
+  if (is_float(source.dtype) || is_block(source.dtype)) return;
+  throw Error(Code::kFormat, fmt::format("{} has the wrong type", where),
+              {.expected = "f16, bf16, f32, f64 or a block type",
+               .found = std::string(name_of(source.dtype)),
+               .hint = "quantized by another program? Use the model as it was released"});
+}
+
 bool Source::is_raw() const {
   return undo == Transform::kNone && apply == Transform::kNone && scale == 1;
 }

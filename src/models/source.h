@@ -77,6 +77,9 @@ struct Source {
   [[nodiscard]] std::span<const std::byte> dense_bytes() const;
 };
 
+/// Throws Error{kFormat}, "WHERE has the wrong type", for integers: no weights are stored as such.
+void expect_weights(const Source& source, std::string_view where);
+
 /// Reads the values of a view in order, any number at a time.
 ///
 /// Cost: sequential where the view is; one strided access an element where it is not. A view of block
