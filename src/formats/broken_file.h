@@ -31,7 +31,8 @@ inline std::string case_name(const ::testing::TestParamInfo<Broken>& info) {
   return info.param.name;
 }
 
-/// Fails unless `error` is, word by word, what broken_files.txt has for the case `name`.
+/// Fails unless `error` is, word by word, what broken_files.txt has for the case `name`, with
+/// expected, found and hint.
 void expect_whole_message(const std::string& name, const std::string& error);
 
 /// The characters of a literal, NUL bytes included.

@@ -1,5 +1,6 @@
 // Files that are damaged or hostile: what is wrong with each, and what the user reads about it. Here
 // are files of no known format, the test of all tables, and damage that is done byte by byte.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <ostream>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "formats/broken_file.h"
 
@@ -32,10 +34,31 @@ std::map<std::string, std::string> read_messages() {
   return messages;
 }
 
+// A part that a message leaves out, since it would say nothing.
+struct LeftOut {
+  std::string_view name, part, why;
+};
+constexpr LeftOut kLeftOut[] = {
+    {"index_names_missing_file", "expected", "the system refuses; what is found is its reason"},
+    {"index_names_folder", "expected", "the first line says it: a regular file"},
+};
+
+void expect_every_part(const std::string& name, const std::string& error) {
+  for (const std::string_view part : {"expected", "found", "hint"}) {
+    const bool left_out =
+        std::any_of(std::begin(kLeftOut), std::end(kLeftOut),
+                    [&](const LeftOut& l) { return l.name == name && l.part == part; });
+    EXPECT_EQ(error.find(fmt::format("\n  {:10}", part)) == std::string::npos, left_out)
+        << name << ": " << part << "\n"
+        << error;
+  }
+}
+
 }  // namespace
 
 // PRWKV_NEW_MESSAGES names a file that gets all messages as they are now, for reading and taking over.
 void expect_whole_message(const std::string& name, const std::string& error) {
+  expect_every_part(name, error);
   if (const char* path = std::getenv("PRWKV_NEW_MESSAGES")) {
     std::ofstream(path, std::ios::app) << '[' << name << "]\n" << error << "\n\n";
     return;
@@ -49,7 +72,6 @@ void expect_whole_message(const std::string& name, const std::string& error) {
 TEST_P(BrokenFile, IsRefusedWithItsMessage) {
   const std::string error = error_of([&] { open_bytes(GetParam().build()); });
   EXPECT_EQ(first_line(error), std::string("bad: ") + GetParam().message) << error;
-  EXPECT_NE(error.find("\n  hint      "), std::string::npos) << error;
   expect_whole_message(GetParam().name, error);
 }
 

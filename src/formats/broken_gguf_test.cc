@@ -34,9 +34,9 @@ const Broken kHeaders[] = {
     {"gguf_magic_only", [] { return literal("GGUF\3"); }, "the header is cut off"},
     {"gguf_counts_cut", [] { return literal("GGUF\3\0\0\0\0\0\0\0\0\0\0\0"); },
      "the header is cut off"},
-    {"gguf_version_0", [] { return build_gguf({.version = 0}); }, "is a GGUF file of version 0"},
-    {"gguf_version_1", [] { return build_gguf({.version = 1}); }, "is a GGUF file of version 1"},
-    {"gguf_version_4", [] { return build_gguf({.version = 4}); }, "is a GGUF file of version 4"},
+    {"gguf_version_0", [] { return build_gguf({.version = 0}); }, "is of an unknown GGUF version"},
+    {"gguf_version_1", [] { return build_gguf({.version = 1}); }, "is of an unknown GGUF version"},
+    {"gguf_version_4", [] { return build_gguf({.version = 4}); }, "is of an unknown GGUF version"},
     {"gguf_big_endian", [] { return build_gguf({.version = 0x03000000}); },
      "is a big-endian GGUF file"},
     {"gguf_big_endian_v2", [] { return build_gguf({.version = 0x02000000}); },
@@ -89,12 +89,12 @@ const Broken kValues[] = {
      [] {
        return with_value({"k", 13, counting_bytes(8)});
      },
-     "the value of 'k' is of the unknown type 13"},
+     "the value of 'k' is of an unknown type"},
     {"gguf_type_huge",
      [] {
        return with_value({"k", UINT32_MAX, counting_bytes(8)});
      },
-     "the value of 'k' is of the unknown type 4294967295"},
+     "the value of 'k' is of an unknown type"},
     {"gguf_bool_2",
      [] {
        return with_value({"k", 7, to_bytes("\2")});
@@ -128,13 +128,13 @@ const Broken kValues[] = {
      [] { return with_value(gguf_array("k", 8, 1, ByteWriter{}.u64(1 << 20).bytes)); },
      "the header is cut off"},
     {"gguf_array_of_unknown", [] { return with_value(gguf_array("k", 13, 1, Bytes(8))); },
-     "the value of 'k' is of the unknown type 13"},
+     "the value of 'k' is of an unknown type"},
     {"gguf_empty_array_of_unknown", [] { return with_value(gguf_array("k", 99, 0, {})); },
-     "the value of 'k' is of the unknown type 99"},
+     "the value of 'k' is of an unknown type"},
     {"gguf_five_arrays_deep", [] { return with_value(nested_arrays(5)); },
-     "the value of 'k' is nested deeper than 4 arrays"},
+     "the value of 'k' is nested too deeply"},
     {"gguf_a_million_arrays_deep", [] { return with_value(nested_arrays(1000000)); },
-     "the value of 'k' is nested deeper than 4 arrays"},
+     "the value of 'k' is nested too deeply"},
     {"gguf_inner_array_huge",
      [] { return with_value(gguf_array("k", 9, 2, ByteWriter{}.u32(0).u64(kHuge).bytes)); },
      "the header is cut off"},
@@ -155,7 +155,7 @@ const Broken kValues[] = {
 };
 
 const Broken kTensors[] = {
-    {"gguf_name_empty", [] { return with_tensor({.name = ""}); }, "a tensor has no name"},
+    {"gguf_name_empty", [] { return with_tensor({.name = ""}); }, "tensor name '' is not usable"},
     {"gguf_name_escape", [] { return with_tensor({.name = "w\n"}); },
      R"(tensor name 'w\x0a' is not usable)"},
     {"gguf_name_too_long", [] { return with_tensor({.name = std::string(1025, 'n')}); },
@@ -193,15 +193,15 @@ const Broken kTensors[] = {
     {"gguf_size_beyond_file", [] { return with_tensor({.dims = {std::uint64_t{1} << 40}}); },
      "is incomplete"},
     {"gguf_type_removed", [] { return with_tensor({.dims = {32}, .type = 4}); },
-     "tensor 'w' has the unsupported type Q4_2"},
+     "tensor 'w' has an unsupported type"},
     {"gguf_type_of_activations", [] { return with_tensor({.dims = {32}, .type = 9}); },
-     "tensor 'w' has the unsupported type Q8_1"},
+     "tensor 'w' has an unsupported type"},
     {"gguf_type_iq2_xxs", [] { return with_tensor({.dims = {256}, .type = 16}); },
-     "tensor 'w' has the unsupported type IQ2_XXS"},
+     "tensor 'w' has an unsupported type"},
     {"gguf_type_mxfp4", [] { return with_tensor({.dims = {32}, .type = 39}); },
-     "tensor 'w' has the unsupported type MXFP4"},
+     "tensor 'w' has an unsupported type"},
     {"gguf_type_unknown", [] { return with_tensor({.type = 1000}); },
-     "tensor 'w' has the unknown type 1000"},
+     "tensor 'w' has an unknown type"},
     {"gguf_blocks_of_33_columns",
      [] {
        return with_tensor({.dims = {33, 32}, .type = 8}, 1122);

@@ -25,11 +25,11 @@ const Broken kRwkvCpp[] = {
     {"cpp_version_negative", [] { return build_rwkvcpp({.version = -1}, {}); },
      "is of an unknown file version"},
     {"cpp_vocab_zero", [] { return build_rwkvcpp({.n_vocab = 0}, {}); },
-     "the header's n_vocab is 0, not positive"},
+     "the header's n_vocab is not positive"},
     {"cpp_embed_negative", [] { return build_rwkvcpp({.n_embed = INT32_MIN}, {}); },
-     "the header's n_embed is -2147483648, not positive"},
+     "the header's n_embed is not positive"},
     {"cpp_layer_zero", [] { return build_rwkvcpp({.n_layer = 0}, {}); },
-     "the header's n_layer is 0, not positive"},
+     "the header's n_layer is not positive"},
     {"cpp_old_quantized", [] { return build_rwkvcpp({.version = 100, .type = 2}, {}); },
      "the header is quantized as Q4_0 in the way of before file version 101"},
     {"cpp_old_quantized_tensor",
@@ -38,12 +38,12 @@ const Broken kRwkvCpp[] = {
      },
      "tensor 'w' is quantized as Q5_1 in the way of before file version 101"},
     {"cpp_removed_type", [] { return build_rwkvcpp({.type = 4}, {}); },
-     "the header has the unsupported type Q4_1_O"},
+     "the header has an unsupported data type"},
     {"cpp_activation_type",
      [] {
        return one_record({"w", {32}, 10, counting_bytes(36)});
      },
-     "tensor 'w' has the unsupported type Q8_1"},
+     "tensor 'w' has an unsupported data type"},
     {"cpp_row_of_31",
      [] {
        return one_record({"w", {31, 32}, 9, counting_bytes(1054)});
@@ -55,7 +55,7 @@ const Broken kRwkvCpp[] = {
      },
      "tensor 'w' has rows that are no whole number of blocks"},
     {"cpp_header_type_unknown", [] { return build_rwkvcpp({.type = 17}, {}); },
-     "the header has the unknown data type 17"},
+     "the header has an unknown data type"},
     {"cpp_blocks_cut",
      [] {
        return one_record({"w", {32}, 9, counting_bytes(33)});
@@ -65,7 +65,7 @@ const Broken kRwkvCpp[] = {
      [] {
        return one_record({"w", {1}, -1, counting_bytes(4)});
      },
-     "tensor 'w' has the unknown data type -1"},
+     "tensor 'w' has an unknown data type"},
     {"cpp_rank_zero",
      [] {
        return one_record({"w", {}, 0, counting_bytes(4)});
@@ -123,7 +123,7 @@ const Broken kRwkvCpp[] = {
      [] {
        return one_record({"", {1}, 0, counting_bytes(4)});
      },
-     "a tensor has no name"},
+     "tensor name '' is not usable"},
     {"cpp_name_not_text",
      [] {
        return one_record({"w\n", {1}, 0, counting_bytes(4)});

@@ -78,7 +78,7 @@ const BrokenFolder kIndexes[] = {
     {"index_file_is_list", [] { return with_map(R"("a":["1"])"); }, kIndex,
      "model.safetensors.index.json: the weight_map has a list in the wrong place"},
     {"index_deep", [] { return with_index(R"({"metadata":)" + std::string(1000000, '[')); }, kIndex,
-     "model.safetensors.index.json: JSON is nested deeper than 16 levels"},
+     "model.safetensors.index.json: JSON is nested too deeply"},
     {"index_tensor_twice", [] { return with_map(R"("a":"1","a":"2")"); }, kIndex,
      "model.safetensors.index.json: tensor 'a' appears twice"},
     {"index_empty_map", [] { return with_map(""); }, kIndex,
@@ -89,14 +89,14 @@ const BrokenFolder kIndexes[] = {
        for (std::size_t i = 0; i < kMaxTensors; ++i) entries += fmt::format(R"(,"{}":"1")", i);
        return with_map(entries);
      },
-     kIndex, "model.safetensors.index.json: more than 131072 tensors"},
+     kIndex, "model.safetensors.index.json: has too many tensors"},
     {"index_too_many_files",
      [] {
        std::string entries = R"("a":"1")";
        for (std::size_t i = 0; i < kMaxShards; ++i) entries += fmt::format(R"(,"{0}":"f{0}")", i);
        return with_map(entries);
      },
-     kIndex, "model.safetensors.index.json: names more than 1024 files"},
+     kIndex, "model.safetensors.index.json: names too many files"},
     {"index_too_long",
      [] { return with_index("{" + std::string(std::size_t{32} << 20, ' ') + "}"); }, kIndex,
      "model.safetensors.index.json: is too long for the index of a model"},

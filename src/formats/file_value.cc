@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -27,8 +26,9 @@ const TypeInfo& info(ValueType type) { return kTypes[static_cast<std::size_t>(ty
 
 ValueType known_type(std::uint32_t number, std::string_view where) {
   if (number < std::size(kTypes)) return static_cast<ValueType>(number);
-  throw Error(Code::kFormat, fmt::format("{} is of the unknown type {}", where, number),
-              {.expected = fmt::format("0 to {}", std::size(kTypes) - 1)});
+  throw Error(
+      Code::kFormat, fmt::format("{} is of an unknown type", where),
+      {.expected = fmt::format("0 to {}", std::size(kTypes) - 1), .found = std::to_string(number)});
 }
 
 void check_truth_values(std::span<const std::byte> bytes, std::string_view where) {
@@ -87,14 +87,16 @@ FileValue FileValue::take(ByteCursor& in, std::uint32_t number, std::string_view
 }
 
 void FileValue::take_array(ByteCursor& in, std::string_view where, int depth) {
-  if (depth == kMaxValueNesting)
-    fail(Code::kFormat, "{} is nested deeper than {} arrays", where, kMaxValueNesting);
+  if (depth == kMaxValueNesting) {
+    throw Error(Code::kFormat, fmt::format("{} is nested too deeply", where),
+                {.expected = fmt::format("at most {} arrays in one another", kMaxValueNesting),
+                 .found = fmt::format("at least {}", depth + 1)});
+  }
   const auto item_type = in.read<std::uint32_t>();
   const auto count = in.read<std::uint64_t>();
   const ValueType item = known_type(item_type, where);
-  if (const std::uint64_t each = info(item).bytes; each > 0) {
-    constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
-    const auto items = in.take(count > kMost / each ? kMost : count * each);
+  if (const std::size_t each = info(item).bytes; each > 0) {
+    const auto items = in.take(count, each);
     if (item == ValueType::kBool) check_truth_values(items, where);
     return;
   }

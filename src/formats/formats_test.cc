@@ -393,6 +393,16 @@ TEST_F(Sharded, OpensAllFilesOfAnIndex) {
   EXPECT_EQ(broken_promise(*reader), "");
 }
 
+TEST_F(Sharded, IsToldFromSafetensorsWithALengthLikeJson) {
+  std::string header(kTwoTensors);
+  header.resize(0x17b, ' ');
+  put("model.safetensors", safetensors(header, 28));
+  EXPECT_EQ(open_weights(folder_ / "model.safetensors")->tensors().size(), 2u);
+  put("1", one_tensor("a"));
+  put("x.index.json", to_bytes(R"({"four":{},"weight_map":{"a":"1"}})"));  // a brace at byte 8, too
+  EXPECT_EQ(open_weights(folder_ / "x.index.json")->tensors().size(), 1u);
+}
+
 TEST_F(Sharded, OpensPyTorchFilesWhereverTheirBytesAre) {
   put("pytorch_model.bin.index.json",
       to_bytes(R"({"weight_map":{"a":"1.bin","b":"1.bin","t":"2.bin"}})"));
@@ -511,6 +521,7 @@ TEST(OpenWeights, RefusesADeepSpeedFolderWithAHint) {
   EXPECT_EQ(error_of([&] { open_weights(folder / ""); }),
             folder / "" +
                 ": is a DeepSpeed checkpoint folder\n  expected  one weight file\n"
+                "  found     'global_step10'\n"
                 "  hint      merge its shards first: python zero_to_fp32.py FOLDER rwkv.pth");
 }
 
@@ -535,6 +546,7 @@ TEST(OpenWeights, TellsTheWholeStoryOfARefusal) {
             "bad: the pickle asks for 'posix.system', which is not allowed\n"
             "  expected  tensors in plain dicts: collections.OrderedDict, "
             "torch._utils._rebuild_tensor_v2 and the storage classes of torch\n"
+            "  found     its name before byte 16 of data.pkl\n"
             "  hint      nothing in it was run. If you trust the file, load it with PyTorch and "
             "torch.save the state dict alone");
 }
@@ -613,7 +625,7 @@ TEST(SafetensorsWriter, RefusesImpossibleDeclarations) {
             path + ": tensor name 'a' is taken");
   EXPECT_EQ(error({{"__metadata__", DType::kF32, {1}}}),
             path + ": tensor name '__metadata__' is taken");
-  EXPECT_EQ(error({{"", DType::kF32, {1}}}), path + ": a tensor has no name");
+  EXPECT_EQ(error({{"", DType::kF32, {1}}}), path + ": tensor name '' is not usable");
   EXPECT_EQ(error({{"a", DType::kF32, {-1}}}), path + ": tensor 'a' has a negative size");
   EXPECT_EQ(error({{"a", DType::kF32, {huge, huge}}}),
             path + ": tensor 'a' is larger than any file can be");

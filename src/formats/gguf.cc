@@ -4,8 +4,8 @@
 #include <bit>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <optional>
-#include <set>
 
 #include "base/error.h"
 #include "formats/untrusted.h"
@@ -92,7 +92,7 @@ class Gguf final : public Reader {
   [[nodiscard]] DType readable_type(std::uint32_t number, const std::string& name) const;
   void check_header_size(const ByteCursor& in) const;
 
-  std::set<std::string_view> keys_;
+  std::map<std::string_view, std::size_t> keys_;  ///< and which of the values each one has
 };
 
 void Gguf::check_version(std::uint32_t version) const {
@@ -100,10 +100,13 @@ void Gguf::check_version(std::uint32_t version) const {
   const std::uint32_t swapped = __builtin_bswap32(version);
   if (swapped >= 1 && swapped <= kNewestGguf) {
     throw Error(Code::kUnsupported, path() + ": is a big-endian GGUF file",
-                {.hint = "convert the original model on a little-endian machine"});
+                {.expected = "little-endian numbers",
+                 .found = fmt::format("version 0x{:08x}", version),
+                 .hint = "convert the original model on a little-endian machine"});
   }
-  throw Error(Code::kUnsupported, fmt::format("{}: is a GGUF file of version {}", path(), version),
-              {.expected = fmt::format("version {} or {}", kOldestGguf, kNewestGguf),
+  throw Error(Code::kUnsupported, path() + ": is of an unknown GGUF version",
+              {.expected = fmt::format("{} or {}", kOldestGguf, kNewestGguf),
+               .found = std::to_string(version),
                .hint = version < kOldestGguf ? "convert the original model with a current program"
                                              : "is the file damaged?"});
 }
@@ -121,14 +124,17 @@ std::uint64_t Gguf::read_count(ByteCursor& in, std::string_view of_what,
 
 void Gguf::read_value(ByteCursor& in) {
   const std::string_view key = in.take_text(in.read<std::uint64_t>());
-  if (key.size() > kMaxNameBytes || !is_printable_ascii(key)) {
+  if (const std::string flaw = name_flaw(key, kMaxNameBytes); !flaw.empty()) {
     throw Error(Code::kFormat,
                 fmt::format("{}: metadata key {} is not usable", path(), in_quotes(key)),
-                {.expected = fmt::format("1 to {} printable ASCII characters", kMaxNameBytes)});
+                {.expected = fmt::format("1 to {} printable ASCII characters", kMaxNameBytes),
+                 .found = flaw});
   }
-  if (!keys_.insert(key).second) {
+  if (const auto [twin, is_new] = keys_.emplace(key, values_.size()); !is_new) {
     throw Error(Code::kFormat, fmt::format("{}: metadata key '{}' appears twice", path(), key),
-                {.expected = "each key once"});
+                {.expected = "each key once",
+                 .found = fmt::format("it is the key of entries {} and {}", twin->second + 1,
+                                      values_.size() + 1)});
   }
   const auto type = in.read<std::uint32_t>();
   const FileValue value =
@@ -193,16 +199,17 @@ DType Gguf::readable_type(std::uint32_t number, const std::string& name) const {
   const auto* const type = std::find_if(std::begin(kTensorTypes), std::end(kTensorTypes),
                                         [&](const TensorType& t) { return t.number == number; });
   if (type == std::end(kTensorTypes)) {
-    throw Error(
-        Code::kUnsupported,
-        fmt::format("{}: tensor {} has the unknown type {}", path(), in_quotes(name), number),
-        {.hint = "a damaged file, or one of a later ggml"});
+    throw Error(Code::kUnsupported,
+                fmt::format("{}: tensor {} has an unknown type", path(), in_quotes(name)),
+                {.expected = fmt::format("0 to {}", std::size(kTensorTypes) - 1),
+                 .found = std::to_string(number),
+                 .hint = "a damaged file, or one of a later ggml"});
   }
   if (!type->dtype) {
     throw Error(Code::kUnsupported,
-                fmt::format("{}: tensor {} has the unsupported type {}", path(), in_quotes(name),
-                            type->name),
+                fmt::format("{}: tensor {} has an unsupported type", path(), in_quotes(name)),
                 {.expected = "F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS",
+                 .found = std::string(type->name),
                  .hint = "quantize the F16 model to one of these types"});
   }
   return *type->dtype;

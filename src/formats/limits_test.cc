@@ -99,7 +99,7 @@ const Bomb kBombs[] = {
        for (int i = 0; i < 1000000; ++i) items.u32(9).u64(1);
        return gguf_value({"k", 9, items.bytes});
      },
-     "is nested deeper than 4 arrays"},
+     "is nested too deeply"},
     {"gguf_all_counts_at_their_limits",
      [] {
        return build_gguf(
@@ -147,17 +147,17 @@ const Bomb kBombs[] = {
      "repeats its storage too often"},
     {"pickled_text_of_4_GiB", [] { return pth_ops("X\xff\xff\xff\xff"); }, "the pickle is cut off"},
     {"pickled_memo_slot_2_32", [] { return pth_ops("}r\xff\xff\xff\xff"); },
-     "memo slot 4294967295 is out of range"},
+     "a memo slot is out of range"},
     {"pickled_memo_of_all_slots", [] { return pth_ops(std::string("}r\xff\xff\x3f\0q\1", 8)); },
      "holds no tensors"},
     {"pickled_marks_a_million_deep", [] { return pth_ops(std::string(1000000, '(')); },
-     "nested deeper than 64"},
+     "too many MARKs in one another"},
     {"pickled_tuples_five_million_deep",
-     [] { return pth_ops(then_many(")", std::size_t{5} << 20, '\x85')); },
-     "more than 4194304 values", 512 * kMiB},
+     [] { return pth_ops(then_many(")", std::size_t{5} << 20, '\x85')); }, "too many values",
+     512 * kMiB},
     {"index_a_million_lists_deep",
      [] { return to_bytes(then_many(R"({"metadata":)", 1000000, '[')); },
-     "nested deeper than 16 levels"},
+     "JSON is nested too deeply"},
     {"index_of_ten_million_values",
      [] {
        std::string index = R"({"metadata":[0)";
@@ -198,7 +198,7 @@ TEST(Limits, ManyNamesOfOneTensorAreRefused) {
   p.ordered_dict().op("(").text("n").op("q\x02").tensor({}).op("q\x03u");
   for (std::size_t i = 0; i < kMaxTensors; ++i) p.op("h\x02h\x03s");
   EXPECT_THAT(error_of([&] { open_bytes(pth(p.finish())); }),
-              StartsWith("bad: pickle: more than 131072 tensors"));
+              StartsWith("bad: pickle: too many tensors"));
 }
 
 TEST(Limits, ATupleOfItselfManyTimesOverIsHarmless) {

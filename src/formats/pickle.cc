@@ -40,6 +40,18 @@ struct TensorIndex {
 };
 using Value = std::variant<Opaque, std::int64_t, std::string_view, Function, StorageClass, Tuple,
                            List, Dict, Storage, TensorIndex>;
+/// What each of them is called in messages.
+constexpr const char* kKinds[] = {"None, a truth value or a fraction",
+                                  "an integer",
+                                  "a text",
+                                  "a function",
+                                  "a storage class",
+                                  "a tuple",
+                                  "a list",
+                                  "a dict",
+                                  "a storage",
+                                  "a tensor"};
+static_assert(std::size(kKinds) == std::variant_size_v<Value>);
 
 struct Global {
   std::string_view module, name;
@@ -164,12 +176,28 @@ class Interpreter {
   template <class T>
   T& want(Ref ref, const char* what) {
     if (T* value = as<T>(ref)) return *value;
-    broken(fmt::format("something else in place of {}", what));
+    broken(fmt::format("something else in place of {}", what),
+           kKinds[Value(std::in_place_type<T>).index()], kind_of(ref));
   }
-  [[noreturn]] void broken(std::string_view what) const {
+  [[nodiscard]] const char* kind_of(Ref ref) const { return kKinds[values_[ref].index()]; }
+  [[nodiscard]] std::string place() const {
+    return fmt::format("before byte {} of data.pkl", in_.position());
+  }
+  [[noreturn]] void broken(std::string_view what, std::string expected,
+                           std::string_view found) const {
     throw Error(Code::kFormat, fmt::format("{}: pickle: {}", path_, what),
-                {.found = fmt::format("before byte {} of data.pkl", in_.position()),
+                {.expected = std::move(expected),
+                 .found = fmt::format("{}, {}", found, place()),
                  .hint = "a checkpoint written by torch.save has nothing like this"});
+  }
+  [[noreturn]] void too_many_of(std::string_view what, std::size_t most) const {
+    broken(fmt::format("too many {}", what), fmt::format("at most {}", most), "one more");
+  }
+  void expect_arguments(const char* of_what, const char* names, std::size_t count,
+                        std::size_t found) const {
+    if (found == count) return;
+    broken(fmt::format("{} with the wrong number of arguments", of_what), names,
+           std::to_string(found));
   }
 
   const std::string& path_;
@@ -181,25 +209,27 @@ class Interpreter {
 };
 
 Ref Interpreter::make(Value value) {
-  if (values_.size() == kMaxValues) broken(fmt::format("more than {} values", kMaxValues));
+  if (values_.size() == kMaxValues) too_many_of("values", kMaxValues);
   values_.push_back(std::move(value));
   return static_cast<Ref>(values_.size() - 1);
 }
 
 void Interpreter::push(Ref ref) {
-  if (stack_.size() == kMaxStack) broken(fmt::format("more than {} values in use", kMaxStack));
+  if (stack_.size() == kMaxStack) too_many_of("values in use", kMaxStack);
   stack_.push_back(ref);
 }
 
 Ref Interpreter::pop() {
-  if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) broken("a value is missing");
+  if (stack_.size() <= (marks_.empty() ? 0 : marks_.back()))
+    broken("a value is missing", "one for the opcode to take", "none");
   const Ref ref = stack_.back();
   stack_.pop_back();
   return ref;
 }
 
 std::vector<Ref> Interpreter::pop_to_mark() {
-  if (marks_.empty()) broken("a MARK is missing");
+  if (marks_.empty())
+    broken("a MARK is missing", "one below the values that the opcode takes", "none");
   const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
   std::vector<Ref> items(first, stack_.end());
   stack_.erase(first, stack_.end());
@@ -218,14 +248,17 @@ void Interpreter::put(std::size_t slot) {
   const Ref top = pop();
   push(top);
   // PyTorch numbers the slots one after the other, so a slot far out is an attempt on our memory.
-  if (slot >= kMaxValues) broken(fmt::format("memo slot {} is out of range", slot));
+  if (slot >= kMaxValues)
+    broken("a memo slot is out of range", fmt::format("0 to {}", kMaxValues - 1),
+           std::to_string(slot));
   if (slot >= memo_.size()) memo_.resize(slot + 1, kUnset);
   memo_[slot] = top;
 }
 
 void Interpreter::push_from_memo(std::size_t slot) {
   if (slot >= memo_.size() || memo_[slot] == kUnset)
-    broken(fmt::format("memo slot {} is read before it is set", slot));
+    broken("a memo slot is read before it is set", "one that a PUT has filled",
+           fmt::format("slot {}", slot));
   push(memo_[slot]);
 }
 
@@ -233,7 +266,9 @@ void Interpreter::set_items(const std::vector<Ref>& keys_and_values) {
   const Ref target = pop();
   push(target);
   Dict& dict = want<Dict>(target, "a dict to put items into");
-  if (keys_and_values.size() % 2 != 0) broken("a dict item has no value");
+  if (keys_and_values.size() % 2 != 0)
+    broken("a dict item has no value", "as many values as keys",
+           fmt::format("{} of both", keys_and_values.size()));
   for (std::size_t i = 0; i < keys_and_values.size(); i += 2)
     dict.items.emplace_back(keys_and_values[i], keys_and_values[i + 1]);
 }
@@ -250,7 +285,9 @@ void Interpreter::push_global() {
     constexpr std::size_t kMaxLine = 200;
     std::string text;
     for (char c = in_.read<char>(); c != '\n'; c = in_.read<char>()) {
-      if (text.size() == kMaxLine) broken("the name of a global is too long");
+      if (text.size() == kMaxLine)
+        broken("the name of a global is too long", fmt::format("at most {} bytes", kMaxLine),
+               "one more");
       text += c;
     }
     return text;
@@ -263,6 +300,7 @@ void Interpreter::push_global() {
                             in_quotes(module + "." + name)),
                 {.expected = "tensors in plain dicts: collections.OrderedDict, "
                              "torch._utils._rebuild_tensor_v2 and the storage classes of torch",
+                 .found = "its name " + place(),
                  .hint = "nothing in it was run. If you trust the file, load it with PyTorch and "
                          "torch.save the state dict alone"});
   }
@@ -270,7 +308,9 @@ void Interpreter::push_global() {
 }
 
 void Interpreter::push_integer(std::span<const std::byte> two_s_complement) {
-  if (two_s_complement.size() > 8) broken("an integer beyond 64 bits");
+  if (two_s_complement.size() > 8)
+    broken("an integer beyond 64 bits", "at most 8 bytes",
+           fmt::format("{} bytes", two_s_complement.size()));
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < two_s_complement.size(); ++i)
     value |= std::to_integer<std::uint64_t>(two_s_complement[i]) << (8 * i);
@@ -284,9 +324,10 @@ void Interpreter::push_integer(std::span<const std::byte> two_s_complement) {
 void Interpreter::push_storage() {
   const std::vector<Ref>& id = want<Tuple>(pop(), "a storage's identification").items;
   if (id.size() != 5 || want<std::string_view>(id[0], "the word 'storage'") != "storage")
-    broken("an unknown kind of persistent object");
+    broken("an unknown kind of persistent object", "('storage', CLASS, KEY, LOCATION, NUMEL)",
+           "another tuple");
   const std::int64_t numel = want<std::int64_t>(id[4], "a storage's size");
-  if (numel < 0) broken("a storage of negative size");
+  if (numel < 0) broken("a storage of negative size", "0 or more elements", std::to_string(numel));
   push_new(Storage{want<StorageClass>(id[1], "a storage class").dtype,
                    want<std::string_view>(id[2], "a storage's key"), numel});
 }
@@ -295,19 +336,20 @@ void Interpreter::push_storage() {
 void Interpreter::reduce(std::uint8_t opcode) {
   const std::vector<Ref>& arguments = want<Tuple>(pop(), "a tuple of arguments").items;
   const Function function = want<Function>(pop(), "a function");
-  if (opcode == kNewObj && function != Function::kOrderedDict) broken("a function used as a class");
+  if (opcode == kNewObj && function != Function::kOrderedDict)
+    broken("a function used as a class", "collections.OrderedDict", "another global");
   switch (function) {
     case Function::kOrderedDict:
-      if (!arguments.empty()) broken("an OrderedDict with arguments");
+      expect_arguments("an OrderedDict", "an empty tuple", 0, arguments.size());
       push_new(Dict{});
       return;
     case Function::kRebuildTensor:
-      if (tensors_.size() == kMaxTensors) broken(fmt::format("more than {} tensors", kMaxTensors));
+      if (tensors_.size() == kMaxTensors) too_many_of("tensors", kMaxTensors);
       tensors_.push_back(rebuild_tensor(arguments));
       push_new(TensorIndex{tensors_.size() - 1});
       return;
     case Function::kRebuildParameter:
-      if (arguments.size() != 3) broken("a parameter with the wrong number of arguments");
+      expect_arguments("a parameter", "(tensor, requires_grad, hooks)", 3, arguments.size());
       want<TensorIndex>(arguments[0], "a parameter's tensor");
       push(arguments[0]);
       return;
@@ -315,9 +357,9 @@ void Interpreter::reduce(std::uint8_t opcode) {
 }
 
 PickledTensor Interpreter::rebuild_tensor(const std::vector<Ref>& arguments) {
-  // (storage, offset, sizes, strides, requires_grad, hooks); a seventh would change what the
-  // elements mean.
-  if (arguments.size() != 6) broken("a tensor with the wrong number of arguments");
+  // A seventh would change what the elements mean.
+  expect_arguments("a tensor", "(storage, offset, sizes, strides, requires_grad, hooks)", 6,
+                   arguments.size());
   const auto& storage = want<Storage>(arguments[0], "a tensor's storage");
   PickledTensor t;
   t.dtype = storage.dtype;
@@ -326,19 +368,25 @@ PickledTensor Interpreter::rebuild_tensor(const std::vector<Ref>& arguments) {
   t.offset = want<std::int64_t>(arguments[1], "a tensor's offset");
   t.shape = sizes_in(arguments[2], "sizes");
   t.strides = sizes_in(arguments[3], "strides");
-  if (t.offset < 0) broken("a tensor with a negative offset");
-  if (t.strides.size() != t.shape.size()) broken("a tensor with more sizes than strides, or fewer");
+  if (t.offset < 0)
+    broken("a tensor with a negative offset", "0 or more", std::to_string(t.offset));
+  if (t.strides.size() != t.shape.size())
+    broken("a tensor with more sizes than strides, or fewer",
+           fmt::format("{} strides", t.shape.size()), std::to_string(t.strides.size()));
   return t;
 }
 
 std::vector<std::int64_t> Interpreter::sizes_in(Ref tuple, const char* what) {
   const std::vector<Ref>& items = want<Tuple>(tuple, "a tensor's sizes or strides").items;
   if (items.size() > kMaxStoredRank)
-    broken(fmt::format("a tensor with {} {}, more than {}", items.size(), what, kMaxStoredRank));
+    broken(fmt::format("a tensor with too many {}", what),
+           fmt::format("at most {}", kMaxStoredRank), std::to_string(items.size()));
   std::vector<std::int64_t> sizes;
   for (const Ref item : items) {
     sizes.push_back(want<std::int64_t>(item, "a tensor's size or stride"));
-    if (sizes.back() < 0) broken(fmt::format("a tensor with negative {}", what));
+    if (sizes.back() < 0)
+      broken(fmt::format("a tensor with negative {}", what), "0 or more",
+             std::to_string(sizes.back()));
   }
   return sizes;
 }
@@ -354,7 +402,7 @@ void Interpreter::build() {
 void Interpreter::step(std::uint8_t opcode) {
   switch (opcode) {
     case kMark:
-      if (marks_.size() == kMaxMarks) broken(fmt::format("nested deeper than {}", kMaxMarks));
+      if (marks_.size() == kMaxMarks) too_many_of("MARKs in one another", kMaxMarks);
       return marks_.push_back(stack_.size());
     case kNone:
     case kNewTrue:
@@ -388,7 +436,9 @@ void Interpreter::step(std::uint8_t opcode) {
     case kReduce:
     case kNewObj: return reduce(opcode);
     case kBuild: return build();
-    default: broken(fmt::format("opcode 0x{:02x} is not allowed", opcode));
+    default:
+      broken("an opcode that is not allowed", "one that torch.save uses for a state dict",
+             fmt::format("{:#04x}", opcode));
   }
 }
 
@@ -398,17 +448,24 @@ Ref Interpreter::run() {
                 {.expected = fmt::format("at most {} bytes", kMaxPickleBytes),
                  .found = std::to_string(in_.left())});
   }
-  if (in_.read<std::uint8_t>() != kProto) broken("it does not begin with a protocol number");
+  if (const auto first = in_.read<std::uint8_t>(); first != kProto)
+    broken("it does not begin with a protocol number", "opcode 0x80",
+           fmt::format("{:#04x}", first));
   if (const auto protocol = in_.read<std::uint8_t>(); protocol != 2) {
-    throw Error(Code::kUnsupported, fmt::format("{}: pickle protocol {}", path_, protocol),
+    throw Error(Code::kUnsupported, path_ + ": is of an unsupported pickle protocol",
                 {.expected = "2, which torch.save uses unless told otherwise",
+                 .found = std::to_string(protocol),
                  .hint = "torch.save it again without pickle_protocol"});
   }
   for (std::uint8_t op = in_.read<std::uint8_t>(); op != kStop; op = in_.read<std::uint8_t>())
     step(op);
   const Ref result = pop();
-  if (!stack_.empty() || !marks_.empty()) broken("values are left over at its end");
-  if (!in_.at_end()) broken("it goes on after its end");
+  if (!stack_.empty() || !marks_.empty())
+    broken("values are left over at its end", "one value, and no MARK",
+           fmt::format("{} more and {} MARKs", stack_.size(), marks_.size()));
+  if (!in_.at_end())
+    broken("it goes on after its end", "STOP as the last byte",
+           fmt::format("STOP with {} bytes behind it", in_.left()));
   return result;
 }
 
@@ -417,7 +474,7 @@ std::vector<PickledTensor> Interpreter::tensors_of(Ref top) {
   if (dict == nullptr) {
     throw Error(Code::kUnsupported, path_ + ": holds no state dict",
                 {.expected = "a dict of names and tensors",
-                 .found = as<TensorIndex>(top) != nullptr ? "a single tensor" : "something else",
+                 .found = kind_of(top),
                  .hint = "torch.save(model.state_dict(), PATH) makes one"});
   }
   for (const char* wrapper : {"state_dict", "model"}) {
@@ -438,10 +495,12 @@ std::vector<PickledTensor> Interpreter::tensors_of(Ref top) {
     }
     const TensorIndex* const tensor = as<TensorIndex>(value);
     if (tensor == nullptr) continue;
-    if (name == nullptr) broken("a tensor whose name is no text");
+    if (name == nullptr) broken("a tensor whose name is no text", "a text", kind_of(key));
     // Before copying: one long text can be the name of any number of entries.
-    if (name->size() > kMaxNameBytes) broken("a tensor with too long a name");
-    if (found.size() == kMaxTensors) broken(fmt::format("more than {} tensors", kMaxTensors));
+    if (name->size() > kMaxNameBytes)
+      broken("a tensor with too long a name", fmt::format("at most {} bytes", kMaxNameBytes),
+             fmt::format("{} bytes", name->size()));
+    if (found.size() == kMaxTensors) too_many_of("tensors", kMaxTensors);
     found.push_back(tensors_[tensor->index]);
     found.back().name = *name;
   }
@@ -486,7 +545,8 @@ const Dict* Interpreter::only_dict_named(const Dict& dict, std::string_view name
   for (const auto& [key, value] : dict.items) {
     const std::string_view* const text = as<std::string_view>(key);
     if (text == nullptr || *text != name) continue;
-    if (found != nullptr) broken(fmt::format("the entry '{}' appears twice", name));
+    if (found != nullptr)
+      broken(fmt::format("the entry '{}' appears twice", name), "each name once", "another one");
     found = as<Dict>(value);
   }
   return found;

@@ -24,7 +24,11 @@ struct Format {
   std::size_t at;                               ///< where in the file the magic stands
   std::unique_ptr<Reader> (*open)(MappedFile);  ///< nullptr: known, but refused, because
   std::string_view is{}, hint{};                ///< it is this, and the user can do that
+  /// Of a file whose path the user gave; what an index names is never an index.
+  std::unique_ptr<Reader> (*open_index)(const MappedFile&) = nullptr;
 };
+
+constexpr const char* kReadable = "safetensors, GGUF, a PyTorch .pth (zip) or an rwkv.cpp .bin";
 
 // What is left to do where a reader has no better hint: a format is refused for what only damage or
 // a faulty program puts there.
@@ -34,8 +38,9 @@ constexpr std::string_view kDamaged =
 constexpr std::string_view kNotAModel =
     "a web page or an error message was saved in place of the model: download it again";
 
-// The first row that fits wins. Safetensors begins with a length, which may look like any magic of
-// up to three bytes, so those come after it.
+// The first row that fits wins. Safetensors begins with a length of 64 bits, which may look like any
+// magic of up to three bytes, so those come after it. No text is taken for one: a header has less
+// than 2⁴⁸ bytes, a text no NUL.
 constexpr Format kFormats[] = {
     {"PK\3\4"sv, 0, &open_pth},
     {"fmgg"sv, 0, &open_rwkvcpp_bin},
@@ -50,12 +55,14 @@ constexpr Format kFormats[] = {
     {"<!doctype"sv, 0, nullptr, "a web page, not a model", kNotAModel},
     {"<html"sv, 0, nullptr, "a web page, not a model", kNotAModel},
     {"<?xml"sv, 0, nullptr, "an XML text, not a model", kNotAModel},
-    {"{"sv, 8, &open_safetensors},
+    {"\0\0{"sv, 6, &open_safetensors},
     {"PK\5\6"sv, 0, nullptr, "an empty zip archive", "fetch the file again"},
-    {"{"sv, 0, nullptr, "a JSON text, not a weight file", "give the model by its path"},
+    {"{"sv, 0, nullptr, "a JSON text, not a weight file",
+     "an index of weight files is opened by its own path, and names no other index", &open_sharded},
     {"\x80"sv, 0, nullptr, "a bare Python pickle, not a model",
      "pickles can hold anything; torch.save a state dict instead"},
     {"\x1f\x8b"sv, 0, nullptr, "a gzip archive", "unpack it first"},
+    {"{"sv, 8, &open_safetensors},  // with a damaged length, which its reader refuses
 };
 
 template <class F>
@@ -65,6 +72,7 @@ std::unique_ptr<Reader> with_hints(const F& open) {
     if (!reader->tensors().empty()) return reader;
     throw Error(Code::kFormat, reader->path() + ": holds no tensors",
                 {.expected = "the weights of a model",
+                 .found = fmt::format("{}, {} bytes", reader->format(), reader->file_bytes()),
                  .hint = "a vocabulary alone, or an empty file? Fetch the model itself"});
   } catch (const Error& e) {
     if (e.code() == Code::kFormat) throw e.or_hint(kDamaged);
@@ -72,8 +80,17 @@ std::unique_ptr<Reader> with_hints(const F& open) {
   }
 }
 
-bool fits(const Format& format, std::string_view text) {
-  return text.size() > format.at && text.substr(format.at).starts_with(format.magic);
+/// The row for a file that begins with `text`; nullptr if none fits.
+const Format* format_of(std::string_view text) {
+  const auto* const format =
+      std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& f) {
+        return text.size() > f.at && text.substr(f.at).starts_with(f.magic);
+      });
+  return format == std::end(kFormats) ? nullptr : format;
+}
+
+std::string beginning_of(std::string_view text) {
+  return "it begins with " + in_quotes(text.substr(0, 16));
 }
 
 }  // namespace
@@ -89,14 +106,11 @@ std::uint64_t TensorSpec::byte_count() const { return row_bytes(dtype, numel());
 std::string TensorSpec::shape_str() const { return fmt::format("({})", fmt::join(shape, ", ")); }
 
 void TensorSpec::check(const std::string& file) const {
-  if (name.empty()) {
-    throw Error(Code::kFormat, file + ": a tensor has no name",
-                {.expected = fmt::format("1 to {} printable ASCII characters", kMaxNameBytes)});
-  }
-  if (name.size() > kMaxNameBytes || !is_printable_ascii(name)) {
+  if (const std::string flaw = name_flaw(name, kMaxNameBytes); !flaw.empty()) {
     throw Error(Code::kFormat,
                 fmt::format("{}: tensor name {} is not usable", file, in_quotes(name)),
-                {.expected = fmt::format("at most {} printable ASCII characters", kMaxNameBytes)});
+                {.expected = fmt::format("1 to {} printable ASCII characters", kMaxNameBytes),
+                 .found = flaw});
   }
   if (shape.size() > kMaxStoredRank) {
     throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has too many dimensions", file, name),
@@ -159,8 +173,7 @@ void Reader::done_with(std::span<const std::byte> part) const noexcept {
 
 void Reader::add(StoredTensor tensor) {
   tensor.check(path());
-  if (tensors_.size() == kMaxTensors)
-    fail(Code::kFormat, "{}: more than {} tensors", path(), kMaxTensors);
+  if (tensors_.size() == kMaxTensors) too_many(path(), "tensors", kMaxTensors, tensor.name);
   if (tensor.bytes.size() != tensor.byte_count()) {
     throw Error(Code::kFormat,
                 fmt::format("{}: tensor '{}' has the wrong number of bytes", path(), tensor.name),
@@ -195,13 +208,15 @@ void Reader::add_placed(std::vector<PlacedTensor> tensors, std::span<const std::
     }
     end = t.end;
   }
-  if (data.size() < end || data.size() > aligned(end)) {
-    throw Error(Code::kFormat,
-                fmt::format("{}: {}", path(),
-                            data.size() < end ? "is incomplete" : "goes on after the last tensor"),
-                {.expected = fmt::format("{} bytes of tensors", end),
-                 .found = fmt::format("{} bytes", data.size()),
-                 .hint = "an interrupted download? Fetch it again"});
+  if (const bool is_cut = data.size() < end; is_cut || data.size() > aligned(end)) {
+    throw Error(
+        Code::kFormat,
+        fmt::format("{}: {}", path(), is_cut ? "is incomplete" : "goes on after the last tensor"),
+        {.expected = fmt::format("{} bytes of tensors", end),
+         .found = fmt::format("{} bytes", data.size()),
+         .hint = is_cut
+                     ? "an interrupted download? Fetch it again"
+                     : "something was appended, or the header is another file's: fetch it again"});
   }
   for (PlacedTensor& t : tensors) {
     const auto bytes =
@@ -220,7 +235,8 @@ void Reader::add_shard(std::unique_ptr<Reader> shard) {
 std::unique_ptr<Reader> open_weights(const std::string& path) {
   std::error_code ignored;
   MappedFile file(std::filesystem::is_directory(path, ignored) ? weight_file_in(path) : path);
-  if (file.text().starts_with('{')) return with_hints([&] { return open_sharded(file); });
+  if (const Format* const f = format_of(file.text()); f != nullptr && f->open_index != nullptr)
+    return with_hints([&] { return f->open_index(file); });
   return open_weights(std::move(file));
 }
 
@@ -228,18 +244,21 @@ std::unique_ptr<Reader> open_weights(MappedFile file) {
   const std::string_view text = file.text();
   if (text.empty()) {
     throw Error(Code::kFormat, file.path() + ": is empty",
-                {.hint = "an interrupted download? Fetch it again"});
+                {.expected = kReadable,
+                 .found = "0 bytes",
+                 .hint = "an interrupted download? Fetch it again"});
   }
-  for (const Format& format : kFormats) {
-    if (!fits(format, text)) continue;
-    if (format.open != nullptr) return with_hints([&] { return format.open(std::move(file)); });
-    throw Error(Code::kUnsupported, fmt::format("{}: is {}", file.path(), format.is),
-                {.hint = std::string(format.hint)});
+  const Format* const format = format_of(text);
+  if (format == nullptr) {
+    throw Error(Code::kFormat, file.path() + ": is no weight file of a known format",
+                {.expected = kReadable,
+                 .found = beginning_of(text),
+                 .hint = "is this the model file, and is it complete?"});
   }
-  throw Error(Code::kFormat, file.path() + ": is no weight file of a known format",
-              {.expected = "safetensors, GGUF, a PyTorch .pth (zip) or an rwkv.cpp .bin",
-               .found = "it begins with " + in_quotes(text.substr(0, 16)),
-               .hint = "is this the model file, and is it complete?"});
+  if (format->open != nullptr) return with_hints([&] { return format->open(std::move(file)); });
+  throw Error(
+      Code::kUnsupported, fmt::format("{}: is {}", file.path(), format->is),
+      {.expected = kReadable, .found = beginning_of(text), .hint = std::string(format->hint)});
 }
 
 }  // namespace prwkv

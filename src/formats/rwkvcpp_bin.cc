@@ -67,9 +67,8 @@ void RwkvCppBin::read_header(ByteCursor& in) {
   for (const char* name : {"n_vocab", "n_embed", "n_layer"}) {
     const auto value = in.read<std::int32_t>();
     if (value < 1) {
-      throw Error(Code::kFormat,
-                  fmt::format("{}: the header's {} is {}, not positive", path(), name, value),
-                  {.expected = "at least 1"});
+      throw Error(Code::kFormat, fmt::format("{}: the header's {} is not positive", path(), name),
+                  {.expected = "at least 1", .found = std::to_string(value)});
     }
     metadata_[name] = std::to_string(value);
   }
@@ -107,14 +106,15 @@ DType RwkvCppBin::readable_type(std::int32_t number, const std::string& where) c
   const auto* const type = std::find_if(std::begin(kDataTypes), std::end(kDataTypes),
                                         [&](const DataType& t) { return t.number == number; });
   if (type == std::end(kDataTypes)) {
-    throw Error(Code::kFormat,
-                fmt::format("{}: {} has the unknown data type {}", path(), where, number),
-                {.expected = fmt::format("0 to {}", std::size(kDataTypes) - 1)});
+    throw Error(Code::kFormat, fmt::format("{}: {} has an unknown data type", path(), where),
+                {.expected = fmt::format("0 to {}", std::size(kDataTypes) - 1),
+                 .found = std::to_string(number)});
   }
   if (!type->dtype) {
     throw Error(Code::kUnsupported,
-                fmt::format("{}: {} has the unsupported type {}", path(), where, type->name),
+                fmt::format("{}: {} has an unsupported data type", path(), where),
                 {.expected = "FP32, FP16, Q4_0 to Q8_0 or Q2_K to Q6_K",
+                 .found = std::string(type->name),
                  .hint = "quantize the FP16 file anew with a current rwkv.cpp"});
   }
   if (is_block(*type->dtype) && version_ < kFirstWithBlocks) {

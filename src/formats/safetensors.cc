@@ -9,8 +9,10 @@
 namespace prwkv {
 namespace {
 
+constexpr const char* kHeaderForm = "one JSON object in UTF-8, behind it nothing but spaces";
 constexpr const char* kEntry =
     R"("NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})";
+constexpr const char* kMetadataForm = R"("__metadata__": {"KEY": "TEXT", ...})";
 
 // Reads the header as a stream of events. Building the whole JSON tree first would let a hostile
 // header take many times its own size of memory, and would lose the order of the tensors.
@@ -38,7 +40,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     } else if (key == "__metadata__") {
       if (has_metadata_) {
         throw Error(Code::kFormat, path_ + ": the header has __metadata__ twice",
-                    {.expected = "each key once"});
+                    {.expected = "each key once",
+                     .found = fmt::format("another one behind {} tensors", tensors.size())});
       }
       has_metadata_ = true;
       at_ = At::kMetadata;
@@ -88,12 +91,13 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
   bool string(string_t& value) override {
     if (at_ == At::kMetadataValue) {
       if (metadata.size() == kMaxMetadata)
-        fail(Code::kFormat, "{}: more than {} entries in __metadata__", path_, kMaxMetadata);
-      if (!metadata.emplace(metadata_key_, value).second) {
+        too_many(path_, "entries in __metadata__", kMaxMetadata, metadata_key_);
+      if (const auto [twin, is_new] = metadata.emplace(metadata_key_, value); !is_new) {
         throw Error(Code::kFormat,
                     fmt::format("{}: the header's __metadata__ has {} twice", path_,
                                 in_quotes(metadata_key_)),
-                    {.expected = "each key once"});
+                    {.expected = "each key once",
+                     .found = fmt::format("{} and {}", in_quotes(twin->second), in_quotes(value))});
       }
       at_ = At::kMetadataKey;
     } else if (at_ == At::kDType) {
@@ -111,7 +115,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
   bool binary(binary_t&) override { unexpected("binary data"); }
   bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
     throw Error(Code::kFormat, path_ + ": the header is not valid JSON",
-                {.found = fmt::format("an error at byte {} of the header", position)});
+                {.expected = kHeaderForm,
+                 .found = fmt::format("an error at byte {} of the header", position)});
   }
 
  private:
@@ -138,9 +143,9 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     if (field == "data_offsets") seen = &has_offsets_, at_ = At::kOffsets, offset_count_ = 0;
     if (seen == nullptr || *seen) {
       throw Error(Code::kFormat,
-                  fmt::format("{}: header of tensor {}: {} field {}", path_, in_quotes(entry_.name),
-                              seen == nullptr ? "unknown" : "repeated", in_quotes(field)),
-                  {.expected = kEntry});
+                  fmt::format("{}: header of tensor {}: {} field", path_, in_quotes(entry_.name),
+                              seen == nullptr ? "unknown" : "repeated"),
+                  {.expected = kEntry, .found = in_quotes(field)});
     }
     *seen = true;
   }
@@ -148,32 +153,34 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
   void set_dtype(const std::string& label) {
     const auto dtype = dtype_from_name(label);
     if (!dtype || is_block(*dtype) || info(*dtype).label != label) {
-      throw Error(Code::kUnsupported,
-                  fmt::format("{}: tensor {} has the unsupported type {}", path_,
-                              in_quotes(entry_.name), in_quotes(label)),
-                  {.hint = "models are stored as BF16, F16 or F32"});
+      throw Error(
+          Code::kUnsupported,
+          fmt::format("{}: tensor {} has an unsupported type", path_, in_quotes(entry_.name)),
+          {.expected = "F64, F32, F16, BF16, I64, I32, I16, I8, U8 or BOOL",
+           .found = in_quotes(label),
+           .hint = "models are stored as BF16, F16 or F32"});
     }
     entry_.dtype = *dtype;
   }
 
   void finish_tensor() {
     if (!has_dtype_ || !has_shape_ || !has_offsets_) {
+      const char* const missing = !has_dtype_ ? "dtype" : (!has_shape_ ? "shape" : "data_offsets");
       throw Error(
           Code::kFormat,
-          fmt::format("{}: header of tensor {}: {} is missing", path_, in_quotes(entry_.name),
-                      !has_dtype_ ? "dtype" : (!has_shape_ ? "shape" : "data_offsets")),
-          {.expected = kEntry});
+          fmt::format("{}: header of tensor {}: missing field", path_, in_quotes(entry_.name)),
+          {.expected = kEntry, .found = fmt::format("no {}", in_quotes(missing))});
     }
-    if (tensors.size() == kMaxTensors)
-      fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
+    if (tensors.size() == kMaxTensors) too_many(path_, "tensors", kMaxTensors, entry_.name);
     tensors.push_back(std::move(entry_));
   }
 
   [[noreturn]] void unexpected(const char* what) const {
     const bool in_tensor = at_ >= At::kTensor && at_ <= At::kOffset;
-    throw Error(Code::kFormat, fmt::format("{}: the header has {} in the wrong place", path_, what),
-                {.expected = kEntry,
-                 .found = in_tensor ? "in the entry of " + in_quotes(entry_.name) : ""});
+    throw Error(
+        Code::kFormat, fmt::format("{}: the header has {} in the wrong place", path_, what),
+        {.expected = in_tensor ? kEntry : kMetadataForm,
+         .found = in_tensor ? "in the entry of " + in_quotes(entry_.name) : "in __metadata__"});
   }
 
   const std::string& path_;
@@ -199,7 +206,8 @@ class Safetensors final : public Reader {
     // The JSON library takes a NUL for the end of the text; nothing may hide behind it.
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
       throw Error(Code::kFormat, path() + ": the header is not valid JSON",
-                  {.found = fmt::format("a NUL at byte {} of the header", nul + 1)});
+                  {.expected = kHeaderForm,
+                   .found = fmt::format("a NUL at byte {} of the header", nul + 1)});
     }
     HeaderParser header(path());
     Json::sax_parse(text, &header);

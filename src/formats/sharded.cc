@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 // A tensor's entry takes about a hundred bytes.
 constexpr std::size_t kMaxIndexBytes = std::size_t{32} << 20;
 constexpr std::size_t kMaxJsonNesting = 16;
+constexpr const char* kIndexForm = "one JSON object in UTF-8";
+constexpr const char* kWeightMapForm = R"("weight_map": {"TENSOR": "FILE", ...})";
 
 /// Which file each tensor is in.
 using WeightMap = std::map<std::string, std::string, std::less<>>;
@@ -39,7 +41,8 @@ class IndexParser final : public nlohmann::json_sax<Json> {
     if (depth_ == 1 && at_weight_map_) {
       if (has_weight_map) {
         throw Error(Code::kFormat, path_ + ": the index has its weight_map twice",
-                    {.expected = "each key once"});
+                    {.expected = "each key once",
+                     .found = fmt::format("another one behind {} tensors", weight_map.size())});
       }
       has_weight_map = true;
     } else {
@@ -57,8 +60,7 @@ class IndexParser final : public nlohmann::json_sax<Json> {
   bool end_array() override { return leave(); }
   bool string(string_t& file) override {
     if (!in_weight_map()) return pass_over("a text");
-    if (weight_map.size() == kMaxTensors)
-      fail(Code::kFormat, "{}: more than {} tensors", path_, kMaxTensors);
+    if (weight_map.size() == kMaxTensors) too_many(path_, "tensors", kMaxTensors, tensor_);
     if (const auto [first, is_new] = weight_map.emplace(tensor_, file); !is_new) {
       throw Error(
           Code::kFormat, fmt::format("{}: tensor {} appears twice", path_, in_quotes(tensor_)),
@@ -75,7 +77,7 @@ class IndexParser final : public nlohmann::json_sax<Json> {
   bool binary(binary_t&) override { return pass_over("binary data"); }
   bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
     throw Error(Code::kFormat, path_ + ": is not valid JSON",
-                {.found = fmt::format("an error at byte {}", position)});
+                {.expected = kIndexForm, .found = fmt::format("an error at byte {}", position)});
   }
 
  private:
@@ -85,11 +87,16 @@ class IndexParser final : public nlohmann::json_sax<Json> {
     if (!at_weight_map_ || depth_ == 0) return true;
     throw Error(Code::kFormat,
                 fmt::format("{}: the weight_map has {} in the wrong place", path_, what),
-                {.expected = R"("weight_map": {"TENSOR": "FILE", ...})"});
+                {.expected = kWeightMapForm,
+                 .found = depth_ == 1 ? "in place of the whole map"
+                                      : "in place of the file of tensor " + in_quotes(tensor_)});
   }
   bool enter() {
-    if (depth_ == kMaxJsonNesting)
-      fail(Code::kFormat, "{}: JSON is nested deeper than {} levels", path_, kMaxJsonNesting);
+    if (depth_ == kMaxJsonNesting) {
+      throw Error(Code::kFormat, path_ + ": JSON is nested too deeply",
+                  {.expected = fmt::format("at most {} levels", kMaxJsonNesting),
+                   .found = fmt::format("at least {}", depth_ + 1)});
+    }
     ++depth_;
     return true;
   }
@@ -115,27 +122,31 @@ WeightMap read_index(const MappedFile& index) {
   // The JSON library takes a NUL for the end of the text; nothing may hide behind it.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     throw Error(Code::kFormat, path + ": is not valid JSON",
-                {.found = fmt::format("a NUL at byte {}", nul + 1)});
+                {.expected = kIndexForm, .found = fmt::format("a NUL at byte {}", nul + 1)});
   }
   IndexParser parser(path);
   Json::sax_parse(text, &parser);
   if (!parser.has_weight_map) {
     throw Error(Code::kUnsupported, path + ": is a JSON text, not a model",
-                {.hint = "give the weight file that stands beside it (.safetensors or .pth)"});
+                {.expected = kWeightMapForm,
+                 .found = "no such key",
+                 .hint = "give the weight file that stands beside it (.safetensors or .pth)"});
   }
   if (parser.weight_map.empty()) {
     throw Error(Code::kFormat, path + ": holds no tensors",
-                {.expected = R"("weight_map": {"TENSOR": "FILE", ...})", .found = "an empty one"});
+                {.expected = kWeightMapForm, .found = "an empty one"});
   }
   return std::move(parser.weight_map);
 }
 
 void check_shard_name(const std::string& path, const std::string& name) {
-  if (is_printable_ascii(name) && name.size() <= kMaxNameBytes &&
-      name.find_first_of("/\\") == std::string::npos && name != "." && name != "..")
-    return;
+  std::string flaw = name_flaw(name, kMaxNameBytes);
+  if (flaw.empty() && name.find_first_of("/\\") != std::string::npos) flaw = "a path";
+  if (name == "." || name == "..") flaw = "a folder";
+  if (flaw.empty()) return;
   throw Error(Code::kFormat, fmt::format("{}: names the file {}", path, in_quotes(name)),
               {.expected = "the name of a file in the same folder",
+               .found = flaw,
                .hint = "nothing outside the model's folder is opened"});
 }
 
@@ -145,8 +156,11 @@ class Sharded final : public Reader {
     const WeightMap weight_map = read_index(index);
     std::map<std::string_view, std::size_t> tensors_in;  // how many, for each file
     for (const auto& [tensor, name] : weight_map) ++tensors_in[name];
-    if (tensors_in.size() > kMaxShards)
-      fail(Code::kFormat, "{}: names more than {} files", path(), kMaxShards);
+    if (tensors_in.size() > kMaxShards) {
+      throw Error(Code::kFormat, path() + ": names too many files",
+                  {.expected = fmt::format("at most {}", kMaxShards),
+                   .found = std::to_string(tensors_in.size())});
+    }
     for (const auto& [name, count] : tensors_in) check_shard_name(path(), std::string(name));
     const fs::path folder = fs::path(path()).parent_path();
     for (const auto& [name, count] : tensors_in) {
@@ -171,11 +185,14 @@ class Sharded final : public Reader {
     for (const StoredTensor& t : shard.tensors()) {
       const auto entry = weight_map.find(t.name);
       if (entry == weight_map.end() || entry->second != name) {
-        throw Error(
-            Code::kFormat, fmt::format("{}: tensor '{}' is not in the index", shard.path(), t.name),
-            {.found =
-                 entry == weight_map.end() ? "" : "the index has it in " + in_quotes(entry->second),
-             .hint = "are index and files of one model?"});
+        const auto in_map = [&](std::string_view file) {
+          return fmt::format("{}: {}", in_double_quotes(t.name), in_double_quotes(file));
+        };
+        throw Error(Code::kFormat,
+                    fmt::format("{}: tensor '{}' is not in the index", shard.path(), t.name),
+                    {.expected = in_map(name) + " in its weight_map",
+                     .found = entry == weight_map.end() ? "no such key" : in_map(entry->second),
+                     .hint = "are index and files of one model?"});
       }
     }
     if (shard.tensors().size() == count) return;
@@ -219,6 +236,15 @@ std::vector<std::string> names_in(const std::string& folder) {
   return names;
 }
 
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 8;
+  if (names.empty()) return "nothing";
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
+    shown.push_back(in_quotes(names[i]));
+  return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > kShown ? ", ..." : "");
+}
+
 }  // namespace
 
 std::unique_ptr<Reader> open_sharded(const MappedFile& index) {
@@ -236,9 +262,11 @@ std::string weight_file_in(const std::string& folder) {
   for (const char* usual : kUsualNames) {
     if (std::binary_search(names.begin(), names.end(), usual)) return path_of(usual);
   }
-  if (std::any_of(names.begin(), names.end(), is_deepspeed)) {
+  if (const auto sign = std::find_if(names.begin(), names.end(), is_deepspeed);
+      sign != names.end()) {
     throw Error(Code::kUnsupported, folder + ": is a DeepSpeed checkpoint folder",
                 {.expected = "one weight file",
+                 .found = in_quotes(*sign),
                  .hint = "merge its shards first: python zero_to_fp32.py FOLDER rwkv.pth"});
   }
   std::vector<std::string> candidates;
@@ -248,16 +276,12 @@ std::string weight_file_in(const std::string& folder) {
     throw Error(Code::kFile, folder + ": is a folder without a weight file",
                 {.expected = fmt::format("{}, or one file that ends in {}", kUsualNames[1],
                                          fmt::join(kExtensions, ", ")),
+                 .found = some_of(names),
                  .hint = "give the file that holds the weights"});
   }
-  constexpr std::size_t kShown = 8;
-  std::vector<std::string> shown;
-  for (std::size_t i = 0; i < std::min(kShown, candidates.size()); ++i)
-    shown.push_back(in_quotes(candidates[i]));
   throw Error(Code::kFile, folder + ": is a folder with several weight files",
               {.expected = fmt::format("{}, or one weight file", fmt::join(kUsualNames, ", ")),
-               .found = fmt::format("{}{}", fmt::join(shown, ", "),
-                                    candidates.size() > kShown ? ", ..." : ""),
+               .found = some_of(candidates),
                .hint = candidates[0].find("-of-") != std::string::npos
                            ? "parts of one model? Then fetch its index (.index.json) as well"
                            : "give the file that you mean"});

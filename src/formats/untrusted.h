@@ -28,9 +28,10 @@ class ByteCursor {
   [[nodiscard]] std::size_t left() const { return bytes_.size() - position_; }
   [[nodiscard]] bool at_end() const { return left() == 0; }
 
-  std::span<const std::byte> take(std::uint64_t count) {
-    if (count > left()) cut_off(count);
-    const auto part = bytes_.subspan(position_, static_cast<std::size_t>(count));
+  /// `count` items of `each` bytes.
+  std::span<const std::byte> take(std::uint64_t count, std::size_t each = 1) {
+    if (count > left() / each) cut_off(count, each);
+    const auto part = bytes_.subspan(position_, static_cast<std::size_t>(count) * each);
     position_ += part.size();
     return part;
   }
@@ -47,7 +48,7 @@ class ByteCursor {
   }
 
  private:
-  [[noreturn]] void cut_off(std::uint64_t count) const;
+  [[noreturn]] void cut_off(std::uint64_t count, std::size_t each) const;
 
   std::span<const std::byte> bytes_;
   std::string_view file_, part_;
@@ -57,8 +58,13 @@ class ByteCursor {
 /// The same bytes as characters.
 std::string_view as_text(std::span<const std::byte> bytes);
 
-/// False for the empty text, control characters and everything beyond ASCII.
-bool is_printable_ascii(std::string_view text);
+/// What keeps `text` from being a name of 1 to `most` printable ASCII characters, as "found" in a
+/// message; "" if nothing does.
+std::string name_flaw(std::string_view text, std::size_t most);
+
+/// Throws Error{kFormat}: "FILE: has too many WHAT". `next` is the first that is too many.
+[[noreturn]] void too_many(std::string_view file, std::string_view what, std::size_t most,
+                           std::string_view next);
 
 /// Sum and product of sizes. False if the result is beyond 2⁶³ - 1.
 [[nodiscard]] inline bool checked_add(std::int64_t a, std::int64_t b, std::int64_t& sum) {

@@ -55,6 +55,16 @@ class ZipParser {
     detail.hint = "the file is damaged: fetch it again";
     throw Error(Code::kFormat, fmt::format("{}: zip archive: {}", path_, what), detail);
   }
+  [[noreturn]] void several_disks(std::string found) const {
+    broken("it is spread over several disks",
+           {.expected = "everything on disk 0", .found = std::move(found)});
+  }
+  void expect_one_disk(std::uint32_t disk, std::uint32_t directory_disk, std::uint64_t count_here,
+                       std::uint64_t count) const {
+    if (disk == 0 && directory_disk == 0 && count_here == count) return;
+    several_disks(fmt::format("disk {}, the directory from disk {}, {} of its {} entries here",
+                              disk, directory_disk, count_here, count));
+  }
 
   std::span<const std::byte> archive_;
   const std::string& path_;
@@ -73,7 +83,8 @@ std::vector<ZipMember> ZipParser::members() {
             .found = fmt::format("{} bytes from byte {}", d.bytes, d.offset)});
   if (d.bytes / kDirectoryEntryBytes < d.count)
     broken("the directory is too short for its entries",
-           {.found = fmt::format("{} bytes for {} entries", d.bytes, d.count)});
+           {.expected = fmt::format("at least {} bytes an entry", kDirectoryEntryBytes),
+            .found = fmt::format("{} bytes for {} entries", d.bytes, d.count)});
 
   ByteCursor in(archive_.subspan(d.offset, d.bytes), path_, "the zip directory");
   std::vector<ZipMember> members;
@@ -83,22 +94,31 @@ std::vector<ZipMember> ZipParser::members() {
     extents.push_back(locate(e, d));
     members.push_back({e.name, archive_.subspan(extents.back().end - e.unpacked, e.unpacked)});
   }
-  if (!in.at_end()) broken("the directory has bytes after its last entry");
+  if (!in.at_end())
+    broken("the directory has bytes after its last entry",
+           {.expected = fmt::format("{} bytes for {} entries", in.position(), d.count),
+            .found = fmt::format("{} bytes", d.bytes)});
 
   std::sort(extents.begin(), extents.end(),
             [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
   for (std::size_t i = 1; i < extents.size(); ++i) {
     if (extents[i].begin < extents[i - 1].end) {
       broken(fmt::format("members {} and {} overlap", in_quotes(extents[i - 1].name),
-                         in_quotes(extents[i].name)));
+                         in_quotes(extents[i].name)),
+             {.expected = fmt::format("the second at byte {} or after it", extents[i - 1].end),
+              .found = fmt::format("byte {}", extents[i].begin)});
     }
   }
-  std::sort(extents.begin(), extents.end(),
-            [](const Extent& a, const Extent& b) { return a.name < b.name; });
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+    return std::pair(a.name, a.begin) < std::pair(b.name, b.begin);
+  });
   const auto twin =
       std::adjacent_find(extents.begin(), extents.end(),
                          [](const Extent& a, const Extent& b) { return a.name == b.name; });
-  if (twin != extents.end()) broken(fmt::format("member {} appears twice", in_quotes(twin->name)));
+  if (twin != extents.end())
+    broken(fmt::format("member {} appears twice", in_quotes(twin->name)),
+           {.expected = "each name once",
+            .found = fmt::format("at bytes {} and {}", twin[0].begin, twin[1].begin)});
   return members;
 }
 
@@ -134,12 +154,17 @@ Directory ZipParser::find_directory() const {
     if ((count != kElsewhere16 && count != d.count) ||
         (bytes != kElsewhere32 && bytes != d.bytes) ||
         (offset != kElsewhere32 && offset != d.offset))
-      broken("its two end records contradict each other");
+      broken("its two end records contradict each other",
+             {.expected = fmt::format("{} entries, {} bytes from byte {}, as in the ZIP64 record",
+                                      d.count, d.bytes, d.offset),
+              .found = fmt::format("{} entries, {} bytes from byte {}", count, bytes, offset)});
   } else if (count == kElsewhere16 || bytes == kElsewhere32 || offset == kElsewhere32) {
-    broken("the ZIP64 end record is missing");
+    broken(
+        "the ZIP64 end record is missing",
+        {.expected = "one, for the numbers that are 0xffff or 0xffffffff",
+         .found = fmt::format("{:#x} entries, {:#x} bytes from byte {:#x}", count, bytes, offset)});
   }
-  if (disk != 0 || directory_disk != 0 || count_here != count)
-    broken("it is spread over several disks");
+  expect_one_disk(disk, directory_disk, count_here, count);
   return d;
 }
 
@@ -148,12 +173,19 @@ void ZipParser::read_end_record64(std::size_t locator, Directory& d) const {
   const auto disk = in.read<std::uint32_t>();
   const auto at = in.read<std::uint64_t>();
   const auto disks = in.read<std::uint32_t>();
-  if (disk != 0 || disks > 1) broken("it is spread over several disks");
-  if (at > locator || locator - at < kEndRecord64Bytes || u32_at(at) != kEndRecord64)
-    broken("the ZIP64 end record is not where it should be");
+  if (disk != 0 || disks > 1)
+    several_disks(fmt::format("{} disks, the ZIP64 end record on disk {}", disks, disk));
+  const bool has_room = at <= locator && locator - at >= kEndRecord64Bytes;
+  if (!has_room || u32_at(at) != kEndRecord64)
+    broken("the ZIP64 end record is not where it should be",
+           {.expected = fmt::format("{:#010x} at byte {}, as its locator says", kEndRecord64, at),
+            .found = has_room ? fmt::format("{:#010x}", u32_at(at))
+                              : fmt::format("no room there: the locator is at byte {}", locator)});
   in = ByteCursor(archive_.subspan(at + 4, locator - at - 4), path_, "the ZIP64 end record");
-  if (in.read<std::uint64_t>() != locator - at - 12)
-    broken("the ZIP64 end record has a wrong size");
+  if (const auto size = in.read<std::uint64_t>(); size != locator - at - 12)
+    broken("the ZIP64 end record has a wrong size",
+           {.expected = fmt::format("{} bytes, up to its locator", locator - at - 12),
+            .found = fmt::format("{} bytes", size)});
   in.take(4);  // versions
   const auto disk_here = in.read<std::uint32_t>(), directory_disk = in.read<std::uint32_t>();
   const auto count_here = in.read<std::uint64_t>();
@@ -161,12 +193,15 @@ void ZipParser::read_end_record64(std::size_t locator, Directory& d) const {
   d.bytes = in.read<std::uint64_t>();
   d.offset = in.read<std::uint64_t>();
   d.end = at;
-  if (disk_here != 0 || directory_disk != 0 || count_here != d.count)
-    broken("it is spread over several disks");
+  expect_one_disk(disk_here, directory_disk, count_here, d.count);
 }
 
 Entry ZipParser::read_entry(ByteCursor& in) const {
-  if (in.read<std::uint32_t>() != kDirectoryEntry) broken("a directory entry has no signature");
+  const std::size_t begin = in.position();
+  if (const auto signature = in.read<std::uint32_t>(); signature != kDirectoryEntry)
+    broken("a directory entry has no signature",
+           {.expected = fmt::format("{:#010x} at byte {} of the directory", kDirectoryEntry, begin),
+            .found = fmt::format("{:#010x}", signature)});
   Entry e;
   in.take(4);  // versions
   e.flags = in.read<std::uint16_t>();
@@ -182,7 +217,7 @@ Entry ZipParser::read_entry(ByteCursor& in) const {
   e.name = in.take_text(name);
   read_sizes64(in.take(extra), e);
   in.take(comment);
-  if (disk != 0) broken("it is spread over several disks");
+  if (disk != 0) several_disks(fmt::format("member {} on disk {}", in_quotes(e.name), disk));
   if ((e.flags & kEncrypted) != 0) {
     throw Error(Code::kUnsupported,
                 fmt::format("{}: zip archive: member {} is encrypted", path_, in_quotes(e.name)),
@@ -201,7 +236,8 @@ Entry ZipParser::read_entry(ByteCursor& in) const {
   }
   if (e.packed != e.unpacked)
     broken(fmt::format("member {} states two different sizes", in_quotes(e.name)),
-           {.found = fmt::format("{} and {} bytes", e.packed, e.unpacked)});
+           {.expected = "the same size packed and unpacked",
+            .found = fmt::format("{} and {} bytes", e.packed, e.unpacked)});
   return e;
 }
 
@@ -216,13 +252,16 @@ void ZipParser::read_sizes64(std::span<const std::byte> extra, Entry& e) const {
     ByteCursor field(fields.take(size), path_, "the ZIP64 field of the zip directory");
     if (id != kExtra64) continue;
     if (std::exchange(seen, true))
-      broken(fmt::format("member {} has two ZIP64 fields", in_quotes(e.name)));
+      broken(fmt::format("member {} has two ZIP64 fields", in_quotes(e.name)),
+             {.expected = "one", .found = fmt::format("another of {} bytes", size)});
     for (std::uint64_t* value : {&e.unpacked, &e.packed, &e.offset}) {
       if (*value == kElsewhere32) *value = field.read<std::uint64_t>();
     }
   }
   if (!seen && (e.unpacked == kElsewhere32 || e.packed == kElsewhere32 || e.offset == kElsewhere32))
-    broken(fmt::format("member {} lacks its ZIP64 field", in_quotes(e.name)));
+    broken(fmt::format("member {} lacks its ZIP64 field", in_quotes(e.name)),
+           {.expected = fmt::format("one, for each number that is {:#x}", kElsewhere32),
+            .found = fmt::format("none in {} bytes of extra fields", extra.size())});
 }
 
 // From the member's local header to the end of its bytes. The header's own sizes may be 0 and its
@@ -241,10 +280,16 @@ Extent ZipParser::locate(const Entry& e, const Directory& d) const {
   const auto flags = in.read<std::uint16_t>(), method = in.read<std::uint16_t>();
   in.take(16);  // time, date, checksum, sizes
   const auto name_bytes = in.read<std::uint16_t>(), extra_bytes = in.read<std::uint16_t>();
-  if (signature != kLocalHeader || in.take_text(name_bytes) != e.name || method != e.method ||
-      (flags & kEncrypted) != 0)
+  std::string found;
+  if (signature != kLocalHeader)
+    found = fmt::format("signature {:#010x}", signature);
+  else if (const auto local_name = in.take_text(name_bytes); local_name != e.name)
+    found = "the header of " + in_quotes(local_name);
+  else if (method != e.method || (flags & kEncrypted) != 0)
+    found = fmt::format("a header with compression method {} and flags {:#06x}", method, flags);
+  if (!found.empty())
     broken(fmt::format("member {} is not where the directory says", in_quotes(e.name)),
-           {.expected = fmt::format("its header at byte {}", e.offset)});
+           {.expected = fmt::format("its header at byte {}", e.offset), .found = found});
   in.take(extra_bytes);
   if (e.unpacked > in.left()) outside();
   return {e.offset, e.offset + in.position() + e.unpacked, e.name};

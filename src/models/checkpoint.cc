@@ -110,7 +110,7 @@ const Source& Checkpoint::parameter(const Param& p, const Dims& dims) const {
     throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has the wrong type", path(), p.name),
                 {.expected = "f16, bf16, f32, f64 or a block type",
                  .found = std::string(name_of(s->dtype)) + in_file,
-                 .hint = "is this a model's weight file, written by a program that knows RWKV?"});
+                 .hint = "quantized by another program? Use the model as it was released"});
   }
   std::vector<std::int64_t> found = s->shape();
   if (p.stored == Stored::kVector ? same_vector(found, expected) : found == expected) return *s;

@@ -303,7 +303,7 @@ StateFile read_state_file(MappedFile mapped) {
   StateFile out;
   State& s = out.state;
   s.header.generation = fact(*file, kGeneration);
-  if (s.header.generation.size() > 16 || !is_printable_ascii(s.header.generation)) {
+  if (!name_flaw(s.header.generation, 16).empty()) {
     throw Error(Code::kFormat, path + ": the state's generation makes no sense",
                 {.expected = "a name such as 7 or 5.2", .found = in_quotes(s.header.generation)});
   }

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "base/mapped_file.h"
 #include "formats/writer.h"
 #include "models/export.h"
 #include "models/model_card.h"
@@ -143,6 +144,20 @@ TEST_F(Refusals, SayWhatIsThereOtherwise) {
       "in GGUF, rwkv.cpp or Hugging Face files of RWKV\n"
       "  found     'weights.0' and others\n"
       "  hint      prwkv inspect lists what is in it");
+}
+
+TEST_F(Refusals, SayThatIntegersAreNoWeights) {
+  const std::string path = folder_ / "m.safetensors";
+  std::string bytes(MappedFile(repository_file("tests/golden/rwkv7.safetensors")).text());
+  const std::string type = R"("emb.weight":{"dtype":"F32")";
+  ASSERT_NE(bytes.find(type), std::string::npos);
+  bytes[bytes.find(type) + type.size() - 4] = 'I';
+  std::ofstream(path, std::ios::binary) << bytes;
+  EXPECT_EQ(error_of([&] { (void)engine_for_file(path, {}); }),
+            path +
+                ": tensor 'emb.weight' has the wrong type\n"
+                "  expected  f16, bf16, f32, f64 or a block type\n  found     i32\n"
+                "  hint      quantized by another program? Use the model as it was released");
 }
 
 // ---- config.json
