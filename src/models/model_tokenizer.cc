@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -54,32 +55,40 @@ struct GgufTokens {
 GgufTokens gguf_tokens(const Checkpoint& file) {
   const FileValue* stored = file.reader().value("tokenizer.ggml.tokens");
   const FileValue* stored_types = file.reader().value("tokenizer.ggml.token_type");
-  const auto texts = stored == nullptr ? std::nullopt : stored->texts();
+  auto texts = stored == nullptr ? std::nullopt : stored->texts();
   if (!texts || texts->empty()) {
     throw Error(Code::kFormat, file.path() + ": its tokenizer has no tokens",
                 {.expected = "tokenizer.ggml.tokens, a list of texts",
                  .found = stored == nullptr ? "no such key" : stored->str(),
                  .hint = "name the vocabulary: --vocab world"});
   }
-  GgufTokens tokens{*texts, std::vector<std::int64_t>(texts->size(), kNormal)};
-  if (stored_types == nullptr) return tokens;
-  const auto types = stored_types->integers();
-  if (!types || types->size() != texts->size()) {
-    throw Error(Code::kFormat, file.path() + ": its tokens and their types do not match",
-                {.expected = fmt::format("tokenizer.ggml.token_type, {} numbers", texts->size()),
-                 .found = stored_types->str(),
-                 .hint = "name the vocabulary: --vocab world"});
+  GgufTokens tokens{std::move(*texts), {}};
+  if (stored_types == nullptr) {
+    tokens.types.assign(tokens.texts.size(), kNormal);
+    return tokens;
   }
-  tokens.types = *types;
+  auto types = stored_types->integers();
+  if (!types || types->size() != tokens.texts.size()) {
+    throw Error(
+        Code::kFormat, file.path() + ": its tokens and their types do not match",
+        {.expected = fmt::format("tokenizer.ggml.token_type, {} numbers", tokens.texts.size()),
+         .found = stored_types->str(),
+         .hint = "name the vocabulary: --vocab world"});
+  }
+  tokens.types = std::move(*types);
   return tokens;
 }
 
 std::shared_ptr<const Tokenizer> trie_in_file(const Checkpoint& file) {
+  // Nearly always the one that is meant. It comes first, so that what is only compared lies behind it on the
+  // heap and goes back to the system.
+  auto world = world_tokenizer();
   GgufTokens tokens = gguf_tokens(file);
   for (std::size_t id = 0; id < tokens.texts.size(); ++id) {
     if (tokens.types[id] != kNormal && tokens.types[id] != kUserDefined) tokens.texts[id] = {};
   }
-  return recognized(make_world_trie(tokens.texts, file.path(), kInFile));
+  if (has_tokens(*world, tokens.texts, file.path())) return world;
+  return make_world_trie(tokens.texts, file.path(), kInFile);
 }
 
 /// A tokenizer.json that says what GGUF's tokens and merges say.

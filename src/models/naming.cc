@@ -558,8 +558,7 @@ Source as_stored(const NamingRule& rule, const Source& blinkdl) {
 }
 
 std::vector<NamedTensor> named_tensors(const Naming& naming, const Model& model,
-                                       const SourceOf& source_of,
-                                       const NamedOptions& options) {
+                                       const SourceOf& source_of, const NamedOptions& options) {
   const RuleIndex rules(naming, RuleIndex::From::kBlinkdl);
   std::vector<NamedTensor> tensors;
   std::map<std::string, std::size_t> places;  // of stacks that have begun

@@ -123,8 +123,7 @@ using SourceOf = std::function<const Source&(const Param&)>;
 /// All parameters of `model` under the names of a file, in the order of the listing. Throws
 /// Error{kUnsupported} for one that the naming has no name for, and what `source_of` throws.
 std::vector<NamedTensor> named_tensors(const Naming& naming, const Model& model,
-                                       const SourceOf& source_of,
-                                       const NamedOptions& options = {});
+                                       const SourceOf& source_of, const NamedOptions& options = {});
 
 /// Whether a vector of one shape can be read as one of another: dimensions of size 1 do not matter, and
 /// one of the two may be flat, as (A) for (H, N).

@@ -100,8 +100,10 @@ Tensor Rwkv5::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
         c, l, {x}, state[static_cast<std::size_t>(l)],
         [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
           Tensor h = in[0];
-          h = op::add_to(b, h,
-                         time_mix(b, p.att, op::layer_norm(b, h, p.ln1, layer_norm_eps), s, seqs));
+          h = op::part(b, [&] {
+            const Tensor x1 = op::layer_norm(b, h, p.ln1, layer_norm_eps);
+            return op::add_to(b, h, time_mix(b, p.att, x1, s, seqs));
+          });
           h = op::add_to(
               b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2, layer_norm_eps), s, seqs));
           return std::array{h};

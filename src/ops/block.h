@@ -89,6 +89,15 @@ std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>&
   return out;
 }
 
+/// A part of a block, whose temporaries are not needed behind it. Its result must lie in memory that was
+/// there before; for a tape all are kept.
+template <class Body>
+Tensor part(Ctx& c, Body body) {
+  if (c.tape != nullptr) return body();
+  const ArenaScope scope(c.arena);
+  return body();
+}
+
 /// One block: `body(Ctx&, inputs, LayerState&) -> outputs`, inputs being what flows through all
 /// blocks (x, and v_first in RWKV-7). Generating, its temporaries are freed at the end; training,
 /// they are kept for the tape, or computed again if the context asks for checkpoints. A model's

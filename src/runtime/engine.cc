@@ -85,6 +85,21 @@ struct Engine::Pool {
   }
 };
 
+namespace {
+
+/// So many that scratch memory stays small beside the weights: a model of 200 MB must not need 40 MB more for
+/// a prompt. Products are nearly as fast from some 48 rows on (docs/performance/products.md); tiles have 12 rows at
+/// most, and 24 is a multiple of all there are.
+int usual_chunk_rows(const ModelInfo& info) {
+  constexpr std::int64_t kRowFloats = 32;  // of scratch, for each channel
+  constexpr std::int64_t kShare = 24, kStep = 24, kLeast = 48, kMost = 240;
+  const std::int64_t row = kRowFloats * info.dims.C * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t rows = static_cast<std::int64_t>(info.weight_bytes) / (kShare * row);
+  return static_cast<int>(std::clamp(rows / kStep * kStep, kLeast, kMost));
+}
+
+}  // namespace
+
 std::shared_ptr<Engine> Engine::open(const std::string& path, const EngineOptions& options) {
   const Stopwatch clock;
   std::unique_ptr<Backend> backend = make_backend(options.backend);
@@ -100,8 +115,8 @@ Engine::Engine(std::unique_ptr<Backend> backend, LoadedModel model, const Engine
       model_(std::move(model)),
       arena_(std::make_unique<Arena>(*backend_)),
       pool_(new Pool(*backend_, *model_.model), [](Pool* p) { delete p; }) {
-  if (options.chunk_rows < 1)
-    fail(Code::kInvalidArgument, "chunk_rows must be at least 1, not {}", options.chunk_rows);
+  if (options.chunk_rows < 0)
+    fail(Code::kInvalidArgument, "chunk_rows must be at least 0, not {}", options.chunk_rows);
   const Dims& d = model_.model->dims();
   if (!options.tokenizer.empty())
     tokenizer_ = tokenizer_by_name(options.tokenizer);
@@ -120,6 +135,7 @@ Engine::Engine(std::unique_ptr<Backend> backend, LoadedModel model, const Engine
   info_.dims = d;
   info_.parameters = counter.parameters;
   info_.weight_bytes = counter.bytes;
+  if (options_.chunk_rows == 0) options_.chunk_rows = usual_chunk_rows(info_);
   info_.fingerprint = model_.fingerprint;
   if (model_.file != nullptr) {
     info_.path = model_.file->path();
@@ -279,12 +295,13 @@ void Engine::run(std::span<Work> work, const std::function<bool()>& keep_going) 
   std::vector<std::size_t> begin(work.size(), 0), count(work.size());
   for (;;) {
     // A piece takes rows from the sequences in turn until it is full.
-    auto room = static_cast<std::size_t>(options_.chunk_rows);
+    const std::size_t most = std::max(static_cast<std::size_t>(options_.chunk_rows), work.size());
+    std::size_t room = most;
     for (std::size_t i = 0; i < work.size(); ++i) {
       count[i] = std::min(room, work[i].tokens.size() - begin[i]);
       room -= count[i];
     }
-    if (room == static_cast<std::size_t>(options_.chunk_rows)) return;
+    if (room == most) return;
     run_piece(work, begin, count);
     bool more = false;
     for (std::size_t i = 0; i < work.size(); ++i) {

@@ -28,9 +28,10 @@ class Session;
 struct EngineOptions {
   BackendOptions backend;
   LoadOptions load;
-  /// Rows computed in one pass. Longer prompts are cut into pieces of this size: memory does not
-  /// grow with the prompt.
-  int chunk_rows = 128;
+  /// Rows computed in one pass, or one of each sequence if these are more. Longer prompts are cut into
+  /// pieces of this size: memory does not grow with the prompt. 0: 48 to 240, as the size of the weights
+  /// allows.
+  int chunk_rows = 0;
   /// "world", "neox", "bytes" or a vocabulary file; empty: the one that belongs to the model.
   std::string tokenizer;
 };

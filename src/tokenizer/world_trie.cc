@@ -293,6 +293,16 @@ std::shared_ptr<const Tokenizer> make_world_trie(std::span<const std::string_vie
   return std::make_shared<WorldTrie>(std::move(name), std::move(bytes), std::move(trie));
 }
 
+bool has_tokens(const Tokenizer& tokenizer, std::span<const std::string_view> escaped,
+                const std::string& where) {
+  const std::size_t n = std::max(escaped.size(), static_cast<std::size_t>(tokenizer.vocab_size()));
+  for (std::size_t id = 0; id < n; ++id) {
+    const std::string token = id < escaped.size() ? unescaped(escaped[id], id, where) : "";
+    if (token != tokenizer.token_bytes(static_cast<std::int32_t>(id))) return false;
+  }
+  return true;
+}
+
 std::shared_ptr<const Tokenizer> make_world_trie(std::string_view text, const std::string& where,
                                                  std::string name, int min_size) {
   return VocabParser(text, where).finish(std::move(name), min_size);

@@ -29,6 +29,10 @@ std::shared_ptr<const Tokenizer> make_world_trie(std::string_view text, const st
 std::shared_ptr<const Tokenizer> make_world_trie(std::span<const std::string_view> escaped,
                                                  const std::string& where, std::string name);
 
+/// Whether `tokenizer` has these tokens and no others. Throws Error{kFormat} for a broken escape.
+bool has_tokens(const Tokenizer& tokenizer, std::span<const std::string_view> escaped,
+                const std::string& where);
+
 /// Larger files and tokens are refused. (World: 1.1 MB and 128 bytes.)
 inline constexpr std::size_t kMaxVocabTextBytes = std::size_t{16} << 20;
 inline constexpr std::size_t kMaxTokenBytes = 1024;

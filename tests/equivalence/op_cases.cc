@@ -506,6 +506,7 @@ Cases linear_cases() {
       }
     }
     add(type + "_rows_97", 97, {{1025, 37, t}});
+    if (!kFewCases) add(type + "_columns_in_groups", 97, {{8192 + 11, 21, t}});
     add(type + "_rows_200", 200, {{77, 3, t}});
     add(type + "_one_output", 3, {{1000, 1, t}});
     add(type + "_many_outputs", 2, {{64, 1000, t}});
@@ -530,6 +531,7 @@ Cases linear_cases() {
             static_cast<std::size_t>(T % 4));
       }
     }
+    if (!kFewCases) add(type + "_columns_in_groups", 97, {{8192 + 256, 21, t}});
     add(type + "_one_output", 3, {{info(t).block_size, 1, t}});
     add(type + "_bias_and_saved", 5, {{info(t).block_size, 19, t, Act::kSilu, true, true, 0.25f}});
   }
@@ -1160,7 +1162,9 @@ Cases wkv7_of(const std::vector<RecurrentShape>& shapes, std::int64_t cut) {
 }
 
 Cases wkv7_cases() { return wkv7_of(recurrent_shapes(), 0); }
-Cases wkv7_rows() { return wkv7_of({{"rows", {kManyRows}, 2, 20}}, kManyRows); }
+Cases wkv7_rows() {
+  return wkv7_of({{"rows", {kManyRows}, 2, 20}, {"rows_of_64", {kManyRows}, 1, 64}}, kManyRows);
+}
 
 Cases delta_keys_of(const std::vector<NormShape>& shapes, std::int64_t cut) {
   Cases cases;

@@ -459,7 +459,7 @@ TEST(Engines, RefuseWhatCannotWork) {
   LoadedModel model = random_model(model_shape("rwkv4:L1,C16,V100"), DType::kF32, *backend, 1);
   EXPECT_EQ(error_of([&] {
               Engine(std::move(backend), std::move(model),
-                     EngineOptions{.backend = {}, .load = {}, .chunk_rows = 0, .tokenizer = {}});
+                     EngineOptions{.backend = {}, .load = {}, .chunk_rows = -1, .tokenizer = {}});
             }).code(),
             Code::kInvalidArgument);
   const auto e = engine_for_shape("rwkv4:L1,C16,V100", DType::kF32, {});

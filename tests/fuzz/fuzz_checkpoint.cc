@@ -149,7 +149,9 @@ File file_of(Choices& choose) {
   for_each_param(*model, [&](const Param& p, const Tensor&) {
     sources.emplace(p.name, Source::of("", DType::kF32, {}, blinkdl_shape(p, file.dims)));
   });
-  const auto source_of = [&](const Param& p) -> const Source& { return sources.find(p.name)->second; };
+  const auto source_of = [&](const Param& p) -> const Source& {
+    return sources.find(p.name)->second;
+  };
   for (const NamedTensor& t : named_tensors(*naming, *model, source_of)) {
     DType dtype = t.param.stored == Stored::kMatrix ? matrices : vectors;
     if (!t.shape.empty() && !fits(dtype, t.shape.back())) dtype = DType::kF32;

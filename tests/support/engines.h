@@ -29,7 +29,7 @@ struct EngineSpec {
   std::string backend = "cpu_scalar";
   int threads = 2;
   LoadOptions load{};
-  int chunk_rows = 256;
+  int chunk_rows = 0;
 };
 /// Throws Error{kUnsupported} where the machine cannot run the backend; ask `missing` first.
 std::shared_ptr<Engine> engine_for_file(const std::string& path, const EngineSpec& spec);

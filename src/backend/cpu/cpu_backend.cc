@@ -25,7 +25,7 @@ constexpr std::int64_t kPiecesPerThread = 16;
 // Weights by input and one row of x.
 constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
 // The same when x has many rows (ops/linear/blocking_cpu.h), in units of two panels.
-constexpr std::int64_t kStripsPerThread = 4, kStripChannels = 32;
+constexpr std::int64_t kStripsPerThread = 8, kStripChannels = 32;
 static_assert(kStripChannels % cpu::kMostPanelRows == 0);
 // The same for weights by input, whose pieces are slices of rows.
 constexpr std::int64_t kSlicesPerThread = 2, kWidestSlice = 256;

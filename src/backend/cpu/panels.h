@@ -4,7 +4,8 @@
 /// read from its first byte to its last. For each block of columns, 32 or 256 of them:
 ///
 ///     d         f16 [row]             then the f16 of the offsets, if the type has them
-///     scales    i8  [sub-block][row]  then those of the offsets; types of 256 only
+///     scales    i8  [sub-block][row]  then those of the offsets; types of 256 only. Where both have four
+///                                     bits (Q2_K), one byte: the scale, and the offset's above it
 ///     codes     for each 32 columns (a group), kLow + kHigh bits of every code
 ///
 /// Codes lie in quads: four neighbouring columns of every row, 4 · Vec::size bytes, the operand of one
@@ -21,6 +22,7 @@
 #pragma once
 
 #include <cstring>
+#include <type_traits>
 
 #include "backend/cpu/block_weights.h"
 
@@ -34,8 +36,9 @@ struct Panel {
   static constexpr int kHalves = 2 * kRows;  ///< bytes of an f16 for each row
   static constexpr int kMultipliers = kHalves * (Q::kHasOffset ? 2 : 1);
   static constexpr int kOffsetMultipliers = kMultipliers + kSub * kRows;
+  static constexpr bool kInNibbles = std::is_same_v<Block, quant::BlockQ2_K>;
   static constexpr int kHeader =
-      kMultipliers + (kIsLarge ? kSub * kRows * (Q::kHasOffset ? 2 : 1) : 0);
+      kMultipliers + (kIsLarge ? kSub * kRows * (Q::kHasOffset && !kInNibbles ? 2 : 1) : 0);
   static constexpr int kGroupBytes = (Q::kLow + Q::kHigh) * Quads::size;
   static constexpr int kGroups = Q::kElements / 32;
   /// Bytes of a panel for each block of columns.
@@ -51,7 +54,9 @@ struct Panel {
   /// Scales of sub-block i of each row.
   static Vec scales(const std::byte* block, int i) {
     const Vec d = Vec::load_f16(block);
-    if constexpr (kIsLarge)
+    if constexpr (kInNibbles)
+      return d * Vec::load_low_nibbles(block + kMultipliers + i * kRows);
+    else if constexpr (kIsLarge)
       return d * Vec::load_i8(block + kMultipliers + i * kRows);
     else
       return d;
@@ -59,7 +64,9 @@ struct Panel {
   /// Offsets with the opposite sign.
   static Vec minima(const std::byte* block, int i) {
     const Vec d = Vec::load_f16(block + kHalves);
-    if constexpr (kIsLarge)
+    if constexpr (kInNibbles)
+      return d * Vec::load_high_nibbles(block + kMultipliers + i * kRows);
+    else if constexpr (kIsLarge)
       return d * Vec::load_i8(block + kOffsetMultipliers + i * kRows);
     else
       return Vec::zero() - d;
@@ -143,8 +150,10 @@ inline void pack_row(const Block* blocks, std::int64_t count, int row, std::byte
       std::int8_t scale[P::kSub], minimum[P::kSub];
       Q::multipliers(b, scale, minimum);
       for (int s = 0; s < P::kSub; ++s) {
+        if constexpr (P::kInNibbles)
+          scale[s] = static_cast<std::int8_t>(scale[s] | minimum[s] << 4);
         std::memcpy(panel + P::kMultipliers + s * P::kRows + row, scale + s, 1);
-        if constexpr (Q::kHasOffset)
+        if constexpr (Q::kHasOffset && !P::kInNibbles)
           std::memcpy(panel + P::kOffsetMultipliers + s * P::kRows + row, minimum + s, 1);
       }
     }

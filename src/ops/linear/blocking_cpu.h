@@ -60,10 +60,14 @@ inline __attribute__((always_inline)) void store_sums(const Vec (&acc)[N][X], fl
 
 /// What a chunk of rows, a strip of channels and a group of columns give. Columns are counted in units.
 struct Chunk {
+  [[nodiscard]] std::int64_t tiles(std::int64_t width) const {
+    return (t1 - t0 + width - 1) / width;
+  }
+
   std::int64_t panel;         ///< the first of the strip
   std::int64_t first, count;  ///< units of the group
   std::int64_t t0, t1;        ///< rows
-  std::int64_t next;          ///< bytes from its weights to those that come next; 0: none come
+  const std::byte* next;      ///< weights of the chunk that comes next; nullptr: none comes
 };
 
 /// The columns of panels. A unit is what the kind of weights takes at once; a group is so many quanta.
@@ -102,14 +106,13 @@ template <int N>
 class Soon {
  public:
   Soon() = default;
-  /// What comes after the block at `now` of panels that lie `distance` bytes apart; a tile calls once for each
-  /// `part`, so many bytes of a panel.
-  Soon(const Chunk& c, std::int64_t width, const std::byte* now, std::int64_t distance,
-       std::int64_t part)
-      : at_(now + c.next), distance_(distance), part_(part) {
-    constexpr std::int64_t kTilesThatAsk = 6;
-    const std::int64_t tiles = (c.t1 - c.t0 + width - 1) / width;
-    if (c.next != 0) share_ = left_ = static_cast<int>(tiles < kTilesThatAsk ? tiles : kTilesThatAsk);
+  /// The block at `next` of panels that lie `distance` bytes apart, nullptr for none; a tile calls once for
+  /// each `part`, so many bytes of a panel.
+  Soon(const std::byte* next, std::int64_t distance, std::int64_t part, std::int64_t tiles)
+      : at_(next), distance_(distance), part_(part) {
+    constexpr std::int64_t kTilesThatAsk = 4;
+    if (next != nullptr)
+      share_ = left_ = static_cast<int>(tiles < kTilesThatAsk ? tiles : kTilesThatAsk);
   }
 
   /// Whether the tile that begins now asks.
@@ -121,7 +124,7 @@ class Soon {
     calls_to_wait_ = share_;
     for (std::int64_t i = 0; i < part_; i += 64) {
 #pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) __builtin_prefetch(at_ + n * distance_ + i, 0, 2);
+      for (int n = 0; n < N; ++n) __builtin_prefetch(at_ + n * distance_ + i);
     }
     at_ += part_;
   }
@@ -145,9 +148,11 @@ inline void for_chunks(const cpu::Product& p, const Grouping& g, std::int64_t be
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t head = begin / Vec::size, last = up(end, Vec::size);
   const std::int64_t panel_bytes = g.units * g.unit_bytes;
-  const std::int64_t fitting = kCache / g.row_bytes < p.width ? 1 : kCache / g.row_bytes / p.width;
-  // Chunks of about the same size, of whole tiles.
-  const std::int64_t tiles = least(up(p.T, p.width), fitting);
+  // Rows with all their columns, if that is a chunk of them: weights come once more for the next rows, but y,
+  // which lies worse, is met once. Passes, and chunks in a pass, have about the same size, in whole tiles.
+  const std::int64_t whole = kCache / (g.row_bytes * up(g.units, g.quantum));
+  const std::int64_t fitting = (whole < kMostRows ? kMostRows : whole) / p.width;
+  const std::int64_t all = up(p.T, p.width), passes = up(all, fitting), tiles = up(all, passes);
   const std::int64_t chunks = up(tiles, kMostRows / p.width);
   const std::int64_t rows = up(tiles, chunks) * p.width;
   const std::int64_t quanta = kCache / (g.row_bytes * tiles * p.width);
@@ -157,15 +162,17 @@ inline void for_chunks(const cpu::Product& p, const Grouping& g, std::int64_t be
     for (std::int64_t first = 0; first < g.units; first += group) {
       const std::int64_t count = least(group, g.units - first);
       for (std::int64_t panel = head; panel < last; panel += most) {
-        std::int64_t next = most * panel_bytes;
-        if (panel + most >= last) {  // the next group begins with the first panels
-          next = (head - panel) * panel_bytes + group * g.unit_bytes;
-          if (first + count == g.units) next = 0;
-        }
+        const std::byte* here = p.w + panel * panel_bytes + first * g.unit_bytes;
+        const std::byte* beyond = here + most * panel_bytes;
+        if (panel + most >= last)  // the next group begins with the first panels
+          beyond = first + count == g.units
+                       ? nullptr
+                       : p.w + head * panel_bytes + (first + count) * g.unit_bytes;
         with_width<most>(last - panel, [&]<int N>() {
           for (std::int64_t t = from; t < to; t += rows) {
+            const bool is_last = t + rows >= to;
             f.template operator()<N>(
-                Chunk{panel, first, count, t, least(t + rows, to), t == from ? next : 0});
+                Chunk{panel, first, count, t, is_last ? to : t + rows, is_last ? beyond : here});
           }
         });
       }

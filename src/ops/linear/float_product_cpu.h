@@ -316,15 +316,15 @@ inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
       block.w = reinterpret_cast<const std::byte*>(wide);
       block.distance = kDepth * Vec::size * static_cast<int>(sizeof(float));
     }
-    multiply_block<Wide, N>(p, block, Soon<N>(c, p.width, now, bytes, kPart), c.t0, c.t1,
+    const std::byte* next = s + steps == last ? c.next : now + steps * P::kStepBytes;
+    multiply_block<Wide, N>(p, block, Soon<N>(next, bytes, kPart, c.tiles(p.width)), c.t0, c.t1,
                             s % kWhole == 0, sums);
     if (s + steps < last && (s + steps) % kWhole != 0) continue;
     for (std::int64_t at = 0; at < (c.t1 - c.t0) * kStrip; at += Vec::size)
       put_segment(total + at, 0, s < kWhole, Vec::load(sums + at));
   }
-  for_results<N>(p, c, end, [&](float* y, int left, std::int64_t at) {
-    put(y, left, Vec::load(total + at));
-  });
+  for_results<N>(p, c, end,
+                 [&](float* y, int left, std::int64_t at) { put(y, left, Vec::load(total + at)); });
 }
 
 /// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel.
@@ -333,11 +333,13 @@ inline void float_panels_of(const cpu::Product& p, std::int64_t begin, std::int6
   using P = FloatPanel<W>;
   if (p.T <= p.width)
     return with_width<Vec::tile_cols>(p.T, [&]<int X>() { few_rows_of<W, X>(p, begin, end); });
-  const Grouping segments = {.units = P::steps(p.in),
-                             .unit_bytes = P::kStepBytes,
-                             .quantum = kSegment / W::kColumns,
-                             .row_bytes = kSegment * static_cast<int>(sizeof(typename W::Activation))};
-  for_chunks<2>(p, segments, begin, end, [&]<int N>(const Chunk& c) { float_chunk_of<W, N>(p, c, end); });
+  const Grouping segments = {
+      .units = P::steps(p.in),
+      .unit_bytes = P::kStepBytes,
+      .quantum = kSegment / W::kColumns,
+      .row_bytes = kSegment * static_cast<int>(sizeof(typename W::Activation))};
+  for_chunks<2>(p, segments, begin, end,
+                [&]<int N>(const Chunk& c) { float_chunk_of<W, N>(p, c, end); });
 }
 
 }  // namespace prwkv::PRWKV_ISA

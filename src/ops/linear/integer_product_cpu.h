@@ -233,7 +233,7 @@ inline __attribute__((noinline)) void add_blocks(const std::byte* panel, std::in
 /// memory. `gap`, in panels: see Streams.
 template <class Block, int N, int X>
 inline void stream_blocks(const cpu::Product& p, std::int64_t panel, std::int64_t distance,
-                        std::int64_t gap, std::int64_t end) {
+                          std::int64_t gap, std::int64_t end) {
   using P = Panel<Block>;
   const std::int64_t size = P::bytes(p.in), stride = distance * size;
   const Streams streams = {p.w + panel * size, stride, size, gap * size};
@@ -285,7 +285,8 @@ inline void block_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
       const std::int64_t left = c.first + c.count - b;
       const std::int64_t blocks = left < kBlocksAtOnce<Block> ? left : kBlocksAtOnce<Block>;
       const std::byte* w = p.w + c.panel * size + b * P::kBlockBytes;
-      Soon<N> soon(c, p.width, w, size, P::kPart);
+      const std::byte* next = left <= blocks ? c.next : w + blocks * P::kBlockBytes;
+      Soon<N> soon(next, size, P::kPart, c.tiles(p.width));
       Silent silent;
       for (std::int64_t t = c.t0; t < c.t1; t += p.width) {
         const bool asks = soon.takes_tile();

@@ -103,8 +103,8 @@ inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, s
                     key = get_input(kKey, j), query = get_input(kQuery, j);
 #pragma GCC unroll 4
           for (int q = 0; q < kRows; ++q) {
-            s[q][j] = fma(s[q][j], decay,
-                          fma(Vec::broadcast(sa[q]), beta, Vec::broadcast(v[q]) * key));
+            s[q][j] =
+                fma(s[q][j], decay, fma(Vec::broadcast(sa[q]), beta, Vec::broadcast(v[q]) * key));
             out[q] = fma(s[q][j], query, out[q]);
           }
         }

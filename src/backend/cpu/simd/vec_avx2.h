@@ -40,6 +40,12 @@ struct Vec {
   static Vec load_i8(const void* p) {
     return widen_8(_mm_loadl_epi64(static_cast<const __m128i*>(p)));
   }
+  static Vec load_low_nibbles(const void* p) {
+    return {_mm256_cvtepi32_ps(_mm256_and_si256(bytes_at(p), _mm256_set1_epi32(15)))};
+  }
+  static Vec load_high_nibbles(const void* p) {
+    return {_mm256_cvtepi32_ps(_mm256_srli_epi32(bytes_at(p), 4))};
+  }
   void store_i8(void* p) const {
     const __m256i wide = _mm256_cvtps_epi32(v);
     const __m128i narrow =
@@ -93,6 +99,9 @@ struct Vec {
   }
 
  private:
+  static __m256i bytes_at(const void* p) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p)));
+  }
   static Vec widen_8(__m128i bytes) { return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))}; }
   static __m256i first(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -40,6 +40,12 @@ struct Vec {
   static Vec load_i8(const void* p) {
     return widen_16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
   }
+  static Vec load_low_nibbles(const void* p) {
+    return {_mm512_cvtepi32_ps(_mm512_and_si512(bytes_at(p), _mm512_set1_epi32(15)))};
+  }
+  static Vec load_high_nibbles(const void* p) {
+    return {_mm512_cvtepi32_ps(_mm512_srli_epi32(bytes_at(p), 4))};
+  }
   void store_i8(void* p) const {
     _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
   }
@@ -86,6 +92,9 @@ struct Vec {
   friend float max_element(Vec a) { return _mm512_reduce_max_ps(a.v); }
 
  private:
+  static __m512i bytes_at(const void* p) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
   static Vec widen_16(__m128i bytes) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))}; }
   static __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };

@@ -64,6 +64,14 @@ struct Vec {
   static Vec load_i8(const void* p) {
     return widen_8(vmovl_s8(vld1_s8(static_cast<const std::int8_t*>(p))));
   }
+  static Vec load_low_nibbles(const void* p) {
+    const uint8x8_t bytes = vld1_u8(static_cast<const std::uint8_t*>(p));
+    return widen_8(vreinterpretq_s16_u16(vmovl_u8(vand_u8(bytes, vdup_n_u8(15)))));
+  }
+  static Vec load_high_nibbles(const void* p) {
+    const uint8x8_t bytes = vld1_u8(static_cast<const std::uint8_t*>(p));
+    return widen_8(vreinterpretq_s16_u16(vmovl_u8(vshr_n_u8(bytes, 4))));
+  }
   void store_i8(void* p) const {
     const int16x8_t narrow =
         vcombine_s16(vmovn_s32(vcvtq_s32_f32(low)), vmovn_s32(vcvtq_s32_f32(high)));

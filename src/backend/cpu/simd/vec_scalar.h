@@ -65,6 +65,21 @@ struct Vec {
     for (int i = 0; i < size; ++i) r.v[i] = static_cast<float>(bytes[i]);
     return r;
   }
+  /// The low, or high, four bits of bytes, in [0, 15].
+  static Vec load_low_nibbles(const void* p) {
+    std::uint8_t bytes[size];
+    std::memcpy(bytes, p, sizeof bytes);
+    Vec r;
+    for (int i = 0; i < size; ++i) r.v[i] = static_cast<float>(bytes[i] & 15);
+    return r;
+  }
+  static Vec load_high_nibbles(const void* p) {
+    std::uint8_t bytes[size];
+    std::memcpy(bytes, p, sizeof bytes);
+    Vec r;
+    for (int i = 0; i < size; ++i) r.v[i] = static_cast<float>(bytes[i] >> 4);
+    return r;
+  }
   /// Integral elements in [−128, 127], as signed bytes.
   void store_i8(void* p) const {
     std::int8_t bytes[size];
