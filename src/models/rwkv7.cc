@@ -99,7 +99,7 @@ Tensor Rwkv7::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
     const auto out = op::block<2>(
         c, l, {x, v_first}, state[static_cast<std::size_t>(l)],
         [&, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
-          auto [h, v] = in;
+          Tensor &h = in[0], &v = in[1];
           h = op::part(b, [&] {
             const Tensor x1 = op::layer_norm(b, h, p.ln1, layer_norm_eps);
             return op::add_to(b, h, time_mix(b, p.att, x1, v, s, seqs));

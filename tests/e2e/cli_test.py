@@ -996,7 +996,7 @@ class Convert(CliTest):
     def test_a_format_says_which_types_it_has_none_of(self) -> None:
         model = self.make_model("6")
         for name, dtype in [("m.safetensors", "q4_k"), ("m.pth", "q8_0"), ("m.bin", "iq4_xs"), ("m.bin", "iq4_nl")]:
-            said = self.refused(FILE, "convert", model, self.folder / name, "--dtype", dtype)
+            said = self.refused(UNSUPPORTED, "convert", model, self.folder / name, "--dtype", dtype)
             self.assertIn(f"found     {dtype}", said)
 
     def test_an_incomplete_model_is_named_with_what_is_missing(self) -> None:
