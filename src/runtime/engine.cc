@@ -313,6 +313,15 @@ void Engine::run(std::span<Work> work, const std::function<bool()>& keep_going) 
   }
 }
 
+// The embedding is read where it lies in the file, a row for each token. The kernel maps 64 KB around each, and
+// after a long prompt would count nearly all of it as memory of this process. The pages stay in its cache.
+void Engine::release_embedding(std::int64_t rows_read) const {
+  constexpr std::int64_t kWorthACall = 16;
+  if (rows_read < kWorthACall || model_.file == nullptr) return;
+  if (const Source* embedding = model_.file->find("emb.weight"); embedding != nullptr)
+    model_.file->reader().done_with(embedding->bytes);
+}
+
 void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
                        std::span<const std::size_t> count) {
   const std::scoped_lock lock(mutex_);
@@ -359,6 +368,7 @@ void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
   } else {
     backend_->download(host.data(), logits);
   }
+  release_embedding(batch.seqs.rows);
   for (std::size_t i = 0, row = 0; i < work.size(); ++i) {
     if (count[i] == 0) continue;
     work[i].session->tokens_seen_ += count[i];

@@ -103,6 +103,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void write_slot(int slot, const State& state);
   void run_piece(std::span<Work> work, std::span<const std::size_t> begin,
                  std::span<const std::size_t> count);
+  void release_embedding(std::int64_t rows_read) const;
 
   EngineOptions options_;
   std::unique_ptr<Backend> backend_;
