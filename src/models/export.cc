@@ -264,9 +264,7 @@ Export::Export(const Checkpoint& file, const ExportOptions& options)
   if (options.dtype) expect_storable("matrices", *options.dtype);
   for (const NamedTensor& t : named_) {
     specs_.push_back({t.name, type_of(t), t.shape});
-    const DType dtype = specs_.back().dtype, wanted = wanted_type_of(t);
-    if (is_block(wanted) && dtype != wanted) ++stand_ins_[dtype];
-    expect_storable(fmt::format("tensor '{}'", t.name), dtype);
+    expect_storable(fmt::format("tensor '{}'", t.name), specs_.back().dtype);
   }
   check_eps();
   note_what_is_lost();
@@ -380,19 +378,21 @@ DType Export::kept_type_of(const NamedTensor& t) const {
   return same ? stored : DType::kF32;
 }
 
-DType Export::wanted_type_of(const NamedTensor& t) const {
+DType Export::type_of(const NamedTensor& t) {
+  const Policy& policy = policy_of(options_.format);
   const DType kept = kept_type_of(t);
   if (!is_float(kept) && !is_block(kept)) return kept;
-  if (policy_of(options_.format).small_in_f32 && t.param.stored != Stored::kMatrix)
-    return DType::kF32;
+  if (policy.small_in_f32 && t.param.stored != Stored::kMatrix) return DType::kF32;
   const auto own = options_.dtype_of ? options_.dtype_of(t.param) : std::nullopt;
-  return own.value_or(options_.dtype.value_or(kept));
+  if (!own && !options_.dtype) return kept;
+  const DType wanted = own.value_or(options_.dtype.value_or(kept));
+  const DType dtype = is_block(wanted) ? fitting_block(t, wanted, kept) : wanted;
+  if (dtype != wanted) ++stand_ins_[dtype];
+  return dtype;
 }
 
-DType Export::type_of(const NamedTensor& t) const {
+DType Export::fitting_block(const NamedTensor& t, DType wanted, DType kept) const {
   const Policy& policy = policy_of(options_.format);
-  const DType kept = kept_type_of(t), wanted = wanted_type_of(t);
-  if (!is_block(wanted) || wanted == kept) return wanted;
   if (policy.ends_are_plain && t.param.layer < 0) return kept == DType::kF32 ? kept : DType::kF16;
   // Tensors that nothing reads may be scalars.
   const DType fitting = quant::fitting(wanted, t.shape.empty() ? 1 : t.shape.back());

@@ -82,8 +82,8 @@ class Export {
 
  private:
   [[nodiscard]] const Source& source_of(const Param& param) const;
-  [[nodiscard]] DType wanted_type_of(const NamedTensor& tensor) const;
-  [[nodiscard]] DType type_of(const NamedTensor& tensor) const;
+  [[nodiscard]] DType type_of(const NamedTensor& tensor);  ///< and counts stand-ins
+  [[nodiscard]] DType fitting_block(const NamedTensor& tensor, DType wanted, DType kept) const;
   [[nodiscard]] DType kept_type_of(const NamedTensor& tensor) const;
   void expect_storable(std::string_view what, DType dtype) const;
   void add_unlisted(Model& model);

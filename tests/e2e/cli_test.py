@@ -993,6 +993,12 @@ class Convert(CliTest):
             self.assertEqual({t: n for t, n in types.items() if t in said}, said)
             self.assertIn(stand_in, said)
 
+    def test_embedding_and_head_of_rwkv_cpp_files_are_plain_when_a_type_is_asked_for(self) -> None:
+        model = self.convert(self.make_model("7"), "m.gguf", "--dtype", "q4_0")
+        copy = self.folder / "m.bin"
+        self.assertEqual(self.json("convert", model, copy, "--dtype", "q4_0")["stand_ins"], {"f16": 2})
+        self.assertEqual(self.json("inspect", copy)["dtypes"]["f16"], 2)
+
     def test_a_format_says_which_types_it_has_none_of(self) -> None:
         model = self.make_model("6")
         for name, dtype in [("m.safetensors", "q4_k"), ("m.pth", "q8_0"), ("m.bin", "iq4_xs"), ("m.bin", "iq4_nl")]:
