@@ -92,7 +92,7 @@ namespace {
 /// most, and 24 is a multiple of all there are.
 int usual_chunk_rows(const ModelInfo& info) {
   constexpr std::int64_t kRowFloats = 32;  // of scratch, for each channel
-  constexpr std::int64_t kShare = 24, kStep = 24, kLeast = 48, kMost = 240;
+  constexpr std::int64_t kShare = 24, kStep = 24, kLeast = 48, kMost = 264;
   const std::int64_t row = kRowFloats * info.dims.C * static_cast<std::int64_t>(sizeof(float));
   const std::int64_t rows = static_cast<std::int64_t>(info.weight_bytes) / (kShare * row);
   return static_cast<int>(std::clamp(rows / kStep * kStep, kLeast, kMost));
@@ -293,9 +293,14 @@ void Engine::run(std::span<Work> work, const std::function<bool()>& keep_going) 
   }
   for (Work& w : work) w.logits.clear(), w.logits_f64.clear();
   std::vector<std::size_t> begin(work.size(), 0), count(work.size());
+  std::size_t tokens = 0;
+  for (const Work& w : work) tokens += w.tokens.size();
+  // Pieces of about the same size: a last one of few rows would read all weights for them.
+  const std::size_t limit = std::max(static_cast<std::size_t>(options_.chunk_rows), work.size());
+  const std::size_t pieces = std::max<std::size_t>(1, (tokens + limit - 1) / limit);
+  const std::size_t most = (tokens + pieces - 1) / pieces;
   for (;;) {
     // A piece takes rows from the sequences in turn until it is full.
-    const std::size_t most = std::max(static_cast<std::size_t>(options_.chunk_rows), work.size());
     std::size_t room = most;
     for (std::size_t i = 0; i < work.size(); ++i) {
       count[i] = std::min(room, work[i].tokens.size() - begin[i]);

@@ -29,7 +29,7 @@ struct EngineOptions {
   BackendOptions backend;
   LoadOptions load;
   /// Rows computed in one pass, or one of each sequence if these are more. Longer prompts are cut into
-  /// pieces of this size: memory does not grow with the prompt. 0: 48 to 240, as the size of the weights
+  /// pieces of at most this size: memory does not grow with the prompt. 0: 48 to 264, as the size of the weights
   /// allows.
   int chunk_rows = 0;
   /// "world", "neox", "bytes" or a vocabulary file; empty: the one that belongs to the model.

@@ -28,7 +28,7 @@ constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
 constexpr std::int64_t kStripsPerThread = 8, kStripChannels = 32;
 static_assert(kStripChannels % cpu::kMostPanelRows == 0);
 // The same for weights by input, whose pieces are slices of rows.
-constexpr std::int64_t kSlicesPerThread = 2, kWidestSlice = 256;
+constexpr std::int64_t kSlicesPerThread = 2;
 
 struct InstructionSet {
   std::string_view name;
@@ -236,7 +236,8 @@ std::int64_t CpuBackend::units_of_piece(const cpu::Product& p, std::int64_t piec
   };
   if (is_in_segments(p)) return 1;
   if (p.layout == Layout::kByInput)
-    return whole(p.out / (kSlicesPerThread * threads), kernels_.by_input_channels, kWidestSlice);
+    return whole(p.out / (kSlicesPerThread * threads), kernels_.by_input_channels,
+                 cpu::kWidestSlice);
   if (p.T > p.width) return whole(p.out / (kStripsPerThread * threads), kStripChannels, p.out);
   const auto row = std::max<std::int64_t>(1, static_cast<std::int64_t>(row_bytes(p.dtype, p.in)));
   const std::int64_t panels = kernels_.panel_rows, streams = panels * kernels_.streams;

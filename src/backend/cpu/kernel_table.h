@@ -112,6 +112,10 @@ struct KernelTable {
 /// What a panel has at most, whatever the instruction set.
 inline constexpr std::int64_t kMostPanelRows = 16;
 
+/// Channels that a piece has at most where weights lie by input and x has several rows: slices of the rows of
+/// weights that are long enough for memory, and short enough for L2.
+inline constexpr std::int64_t kWidestSlice = 256;
+
 /// Channels of one unit of wkv4: one cache line.
 inline constexpr std::int64_t kChannelGroup = 16;
 

@@ -45,7 +45,7 @@ struct Panel {
   static constexpr int kBlockBytes = kHeader + kGroups * kGroupBytes;
   static constexpr int kPart = kBlockBytes / kGroups;  ///< of these, for each group
 
-  /// What Sums start from is −zero · Σ x: 2^kZeroBits = zero, or none.
+  /// What Sums start from is −zero · Σ x; 0: none.
   static constexpr bool kIsSigned = Q::kCoding != Coding::kPlain;
   static constexpr int kZero = kIsSigned ? Sums::kSignedZero : Q::kZero;
 

@@ -201,8 +201,7 @@ struct RowsToAsk {
 
 inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first, std::int64_t n,
                                       Channels channels, float* sum) {
-  constexpr int kZeroBits = 7;
-  static_assert(Sums::kSignedZero == 0 || Sums::kSignedZero == 1 << kZeroBits);
+  static_assert(Sums::kSignedZero == 0 || Sums::kSignedZero == 128);  // as ActivationGroup::start
   const auto* x = ActivationGroup<1>::at(p.activations) + first / 32;
   const std::int64_t groups = n / 32, group_bytes = p.out * kQ8Bytes;
   const std::byte* codes = p.w + first / 32 * group_bytes;
@@ -222,7 +221,7 @@ inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first,
     if (now.is_nothing(x[g])) continue;
     bytes += (now.count + 2) * (channels.end - channels.begin);
     // What the codes' own zero adds goes off at the start.
-    const std::int32_t minus_sum = Sums::kSignedZero == 0 ? 0 : x[g].sums[0][0] + x[g].sums[1][0];
+    const std::int32_t start = Sums::kSignedZero == 0 ? 0 : x[g].start[0][0];
     const Vec scale = Vec::broadcast(x[g].scale[0]);
     const std::byte* scales = codes + 32 * p.out;
     RowsToAsk soon = {codes + group_bytes, next, p.out, channels};
@@ -230,7 +229,7 @@ inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first,
       if (next.count > 0 && c % 64 == 0) soon.ask(next.count + 2);
       Sums s[4];
 #pragma GCC unroll 4
-      for (Sums& e : s) e = Sums::template broadcast<kZeroBits>(minus_sum);
+      for (Sums& e : s) e = Sums::template broadcast<0>(start);
       for (int k = 0; k < quads; ++k) {
         Quads w[4];
 #pragma GCC unroll 4
@@ -272,70 +271,154 @@ inline void segments_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
   }
 }
 
-/// y[t] = or += what a segment gives to a vector of channels.
-inline void put_segment(const cpu::Product& p, std::int64_t t, std::int64_t channel, bool is_first,
-                        Vec sum) {
-  put_segment(p.y + t * p.y_stride + channel, 0, is_first, sum);
-}
+/// Rows of weights that are wanted soon are asked for while others are used, some lines at each call: rows
+/// of a slice are too short for the processor to see where they lead. Row k begins at row_at(k).
+template <class RowAt>
+class RowsSoon {
+ public:
+  RowsSoon(RowAt row_at, std::int64_t rows, std::int64_t row_bytes, std::int64_t calls)
+      : row_at_(row_at), rows_(rows), row_bytes_(row_bytes) {
+    if (rows > 0) {
+      at_ = row_at(0);
+      lines_ = (rows * row_bytes + 64 * calls - 1) / (64 * calls);
+    }
+  }
 
-/// Channels that a piece has at most where there are many rows of x: slices of the rows of weights that
-/// are long enough for memory, and short enough for L2.
-inline constexpr std::int64_t kMostChannels = 256;
+  [[nodiscard]] bool takes_tile() const { return row_ < rows_; }
+
+  // Inlined early, as Soon.
+  __attribute__((always_inline)) void operator()(std::int64_t) {
+    for (std::int64_t line = 0; line < lines_ && row_ < rows_; ++line) {
+      __builtin_prefetch(at_ + offset_, 0, 2);
+      if ((offset_ += 64) < row_bytes_) continue;
+      offset_ = 0;
+      at_ = row_at_(++row_);
+    }
+  }
+
+ private:
+  RowAt row_at_;
+  std::int64_t rows_, row_bytes_, lines_ = 0, row_ = 0, offset_ = 0;
+  const std::byte* at_ = nullptr;
+};
+
+/// A tile of rows of x. Weights are used as they come, four inputs at once: a sum is then loaded and stored
+/// for every fourth product.
+template <class W>
+inline void few_rows(const cpu::Product& p, Channels channels) {
+  constexpr int kInputs = 4, kVecs = Vec::registers >= 32 ? 4 : 2;
+  constexpr std::int64_t kSoon = 2 * kInputs, kLine = 64 / W::kBytes;
+  static_assert(kChannels % (kVecs * Vec::size) == 0);
+  alignas(64) float sums[Vec::tile_cols * cpu::kWidestSlice];
+  const std::int64_t n = channels.end - channels.begin, row = p.out * W::kBytes;
+  const auto* x = reinterpret_cast<const float*>(p.activations);
+  for (std::int64_t first = 0; first < p.in; first += kSegment) {
+    const std::int64_t end = p.in - first < kSegment ? p.in : first + kSegment;
+    for (std::int64_t t = 0; t < p.T; ++t) set_to_zero(sums + t * n, {0, n});
+    for (std::int64_t i = first; i < end; i += kInputs) {
+      const std::byte* w = p.w + i * row + channels.begin * W::kBytes;
+      const std::int64_t soon = (p.in - i > kSoon ? kSoon : 0) * row;
+      for (std::int64_t c = 0; c < n; c += kChannels) {
+#pragma GCC unroll 4
+        for (int j = 0; j < kInputs; ++j) {
+#pragma GCC unroll 4
+          for (std::int64_t l = 0; l < kChannels; l += kLine)
+            __builtin_prefetch(w + soon + j * row + (c + l) * W::kBytes);
+        }
+        for (std::int64_t v = c; v < c + kChannels; v += kVecs * Vec::size) {
+          Vec wv[kInputs][kVecs];
+#pragma GCC unroll 4
+          for (int j = 0; j < kInputs; ++j) {
+#pragma GCC unroll 4
+            for (int k = 0; k < kVecs; ++k)
+              wv[j][k] = W::load(w + j * row + (v + k * Vec::size) * W::kBytes);
+          }
+          for (std::int64_t t = 0; t < p.T; ++t) {
+            float* sum = sums + t * n + v;
+            Vec s[kVecs];
+#pragma GCC unroll 4
+            for (int k = 0; k < kVecs; ++k) s[k] = Vec::load(sum + k * Vec::size);
+#pragma GCC unroll 4
+            for (int j = 0; j < kInputs; ++j) {
+              const Vec xv = Vec::broadcast(x[(i + j) * p.T + t]);
+#pragma GCC unroll 4
+              for (int k = 0; k < kVecs; ++k) s[k] = fma(wv[j][k], xv, s[k]);
+            }
+#pragma GCC unroll 4
+            for (int k = 0; k < kVecs; ++k) s[k].store(sum + k * Vec::size);
+          }
+        }
+      }
+    }
+    for (std::int64_t t = 0; t < p.T; ++t) {
+      float* y = p.y + t * p.y_stride + channels.begin;
+      for (std::int64_t c = 0; c < n; c += Vec::size)
+        put_segment(y + c, 0, first == 0, Vec::load(sums + t * n + c));
+    }
+  }
+}
 
 /// Many rows of x. Blocks of weights become panels of f32 in the cache, for as many rows as have their
 /// sums in L2.
 template <class W>
 inline void many_rows(const cpu::Product& p, Channels channels) {
-  constexpr std::int64_t kRows = 96, kPanel = kDepth * Vec::size;
-  alignas(64) float wide[kMostChannels * kDepth];
-  alignas(64) float sums[kRows * kMostChannels];
+  constexpr std::int64_t kRows = 264, kPanel = kDepth * Vec::size;
+  alignas(64) float wide[cpu::kWidestSlice * kDepth];
+  alignas(64) float sums[kRows * cpu::kWidestSlice];
   const std::int64_t n = channels.end - channels.begin, row = p.out * W::kBytes;
   const std::int64_t step = kRows / p.width * p.width;
+  const std::byte* slice = p.w + channels.begin * W::kBytes;
   for (std::int64_t t0 = 0; t0 < p.T; t0 += step) {
     const std::int64_t t1 = p.T - t0 < step ? p.T : t0 + step;
     for (std::int64_t i0 = 0; i0 < p.in; i0 += kDepth) {
-      const std::int64_t depth = p.in - i0 < kDepth ? p.in - i0 : kDepth;
-      const std::byte* block = p.w + i0 * row + channels.begin * W::kBytes;
+      const std::int64_t depth = p.in - i0 < kDepth ? p.in - i0 : kDepth, next = i0 + depth;
       for (std::int64_t i = 0; i < depth; ++i) {
-        const std::byte* w = block + i * row;
-        for (std::int64_t b = 0; b < n * W::kBytes; b += 64)
+        const std::byte* w = slice + (i0 + i) * row;
+        for (std::int64_t b = 0; i0 == 0 && b < n * W::kBytes; b += 64)
           __builtin_prefetch(w + kAhead * row + b);
         for (std::int64_t c = 0; c < n; c += Vec::size)
           W::load(w + c * W::kBytes).store(wide + c / Vec::size * kPanel + i * Vec::size);
       }
+      const std::int64_t tiles = (t1 - t0 + p.width - 1) / p.width;
+      RowsSoon soon(
+          [=](std::int64_t k) { return slice + (next + k) * row; },
+          p.in - next < kDepth ? p.in - next : kDepth, n * W::kBytes,
+          tiles * (n / kStrip) *
+              (depth * FloatPanel<F32Weights>::kStepBytes / FloatPanel<F32Weights>::kAsk));
       for (std::int64_t c = 0; c < n; c += kStrip) {
         const WeightBlock strip = {reinterpret_cast<const std::byte*>(wide + c * kDepth),
                                    kPanel * static_cast<int>(sizeof(float)), i0, depth};
-        multiply_block<F32Weights, 2>(p, strip, {}, t0, t1, i0 % kSegment == 0, sums + c * kRows);
+        multiply_block<F32Weights, 2>(p, strip, soon, t0, t1, i0 % kSegment == 0, sums + c * kRows);
       }
-      if (i0 + depth < p.in && (i0 + depth) % kSegment != 0) continue;
+      if (next < p.in && next % kSegment != 0) continue;
       for (std::int64_t t = t0; t < t1; ++t) {
+        float* y = p.y + t * p.y_stride + channels.begin;
         for (std::int64_t c = 0; c < n; c += Vec::size) {
           const float* sum = sums + c / kStrip * kStrip * kRows + (t - t0) * kStrip + c % kStrip;
-          put_segment(p, t, channels.begin + c, i0 < kSegment, Vec::load(sum));
+          put_segment(y + c, 0, i0 < kSegment, Vec::load(sum));
         }
       }
     }
   }
 }
 
-/// Many rows of x and Q8_0: a segment becomes panels (backend/cpu/panels.h) in the cache.
-inline void many_rows_of_q8(const cpu::Product& p, Channels channels) {
+/// Several rows of x and Q8_0: a segment becomes panels (backend/cpu/panels.h) in the cache.
+inline void several_rows_of_q8(const cpu::Product& p, Channels channels) {
   using P = Panel<quant::BlockQ8_0>;
   constexpr std::int64_t kGroups = kSegment / 32;
-  alignas(64) std::byte panels[kMostChannels / P::kRows * kGroups * P::kBlockBytes];
-  const std::int64_t row_bytes = p.in / 32 * kActivationBytes, n = channels.end - channels.begin;
+  alignas(64) std::byte panels[cpu::kWidestSlice / P::kRows * kGroups * P::kBlockBytes];
+  const std::int64_t group_bytes = p.out * kQ8Bytes, row_bytes = p.in / 32 * kActivationBytes;
+  const std::int64_t n = channels.end - channels.begin;
   for (std::int64_t first = 0; first < p.in; first += kSegment) {
     const std::int64_t end = p.in - first < kSegment ? p.in : first + kSegment;
     const std::int64_t groups = (end - first) / 32, stride = groups * P::kBlockBytes;
     for (std::int64_t g = 0; g < groups; ++g) {
-      const std::byte* codes = p.w + (first / 32 + g) * p.out * kQ8Bytes + channels.begin;
-      const std::byte* scales = codes + 32 * p.out + channels.begin;
+      const std::byte* codes = p.w + (first / 32 + g) * group_bytes + channels.begin;
       std::byte* to = panels + g * P::kBlockBytes;
       for (std::int64_t k = 0; k < 8; ++k) {
-        for (std::int64_t i = 4 * k; i < 4 * k + 4; ++i) {
+        for (std::int64_t i = 4 * k; first == 0 && i < 4 * k + 4; ++i) {
           for (std::int64_t b = 0; b < n; b += 64)
-            __builtin_prefetch(codes + i * p.out + p.out * kQ8Bytes + b);
+            __builtin_prefetch(codes + i * p.out + group_bytes + b);
         }
         for (std::int64_t c = 0; c < n; c += Quads::size) {
           Quads w[4];
@@ -347,48 +430,66 @@ inline void many_rows_of_q8(const cpu::Product& p, Channels channels) {
             w[i].store(to + (c / P::kRows + i) * stride + P::kHeader + k * Quads::size);
         }
       }
+      const std::byte* scales = codes + 32 * p.out + channels.begin;
       for (std::int64_t c = 0; c < n; c += P::kRows)
         std::memcpy(to + c / P::kRows * stride, scales + 2 * c, 2 * P::kRows);
     }
-    for (std::int64_t t = 0; t < p.T; t += p.width) {
-      const std::int64_t cols = p.T - t < p.width ? p.T - t : p.width;
-      with_width<Vec::panel_tile_cols>(cols, [&]<int X>() {
-        constexpr int N = Vec::panel_pairs && X > 2 ? 2 : 1;
-        const std::byte* x = p.activations + t * row_bytes +
-                             first / 32 * static_cast<int>(sizeof(ActivationGroup<X>));
-        for (std::int64_t c = 0; c < n; c += N * P::kRows) {
+    // Of each group 32 rows of codes, then its scales: as long as two rows.
+    const auto row_at = [&](std::int64_t k) {
+      const std::byte* codes = p.w + (end / 32 + k / 34) * group_bytes + channels.begin;
+      return k % 34 < 32 ? codes + k % 34 * p.out
+                         : codes + 32 * p.out + channels.begin + (k % 34 - 32) * n;
+    };
+    constexpr int N = Vec::panel_pairs ? 2 : 1;
+    const std::int64_t next_groups = (p.in - end < kSegment ? p.in - end : kSegment) / 32;
+    const std::int64_t tiles = (p.T + p.width - 1) / p.width;
+    RowsSoon soon(row_at, 34 * next_groups, n, tiles * (n / (N * P::kRows)) * groups);
+    Silent silent;
+    for (std::int64_t c = 0; c < n; c += N * P::kRows) {
+      const std::byte* pair = panels + c / P::kRows * stride;
+      for (std::int64_t t = 0; t < p.T; t += p.width) {
+        with_width<Vec::panel_tile_cols>(p.T - t < p.width ? p.T - t : p.width, [&]<int X>() {
+          const std::byte* x = p.activations + t * row_bytes +
+                               first / 32 * static_cast<int>(sizeof(ActivationGroup<X>));
           Vec sums[N][X] = {};
-          Silent silent;
-          add_blocks<quant::BlockQ8_0, N, X>(panels + c / P::kRows * stride, stride, groups, x,
-                                             silent, sums);
+          if (soon.takes_tile())
+            add_blocks<quant::BlockQ8_0, N, X>(pair, stride, groups, x, soon, sums);
+          else
+            add_blocks<quant::BlockQ8_0, N, X>(pair, stride, groups, x, silent, sums);
           for (int m = 0; m < N; ++m) {
             for (int i = 0; i < X; ++i)
-              put_segment(p, t + i, channels.begin + c + m * P::kRows, first == 0, sums[m][i]);
+              put_segment(p.y + (t + i) * p.y_stride + channels.begin + c + m * P::kRows, 0,
+                          first == 0, sums[m][i]);
           }
-        }
-      });
+        });
+      }
     }
   }
 }
 
-/// Output channels [begin, end), multiples of kChannels, of many rows of x; of one row, what the segments
+template <class W>
+inline void several_rows(const cpu::Product& p, Channels channels) {
+  p.T <= p.width ? few_rows<W>(p, channels) : many_rows<W>(p, channels);
+}
+
+/// Output channels [begin, end), multiples of kChannels, of several rows of x; of one row, what the segments
 /// give together. Without the epilogue.
 inline void by_input_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
   if (p.T == 1) {
     for (std::int64_t first = 0; first < p.in; first += kSegment) {
       const float* sums = p.segments.sums + first / kSegment * p.out;
       for (std::int64_t c = begin; c < end; c += Vec::size)
-        put_segment(p, 0, c, first == 0, Vec::load(sums + c));
+        put_segment(p.y + c, 0, first == 0, Vec::load(sums + c));
     }
     return;
   }
-  for (std::int64_t c = begin; c < end; c += kMostChannels) {
-    const Channels channels = {c, end - c < kMostChannels ? end : c + kMostChannels};
+  for (std::int64_t c = begin; c < end; c += cpu::kWidestSlice) {
+    const Channels channels = {c, end - c < cpu::kWidestSlice ? end : c + cpu::kWidestSlice};
     switch (p.dtype) {
-      case DType::kF32: many_rows<F32Weights>(p, channels); break;
-      case DType::kF16: many_rows<F16Weights>(p, channels); break;
-      case DType::kBF16: many_rows<BF16Weights>(p, channels); break;
-      default: many_rows_of_q8(p, channels);
+      case DType::kF32: several_rows<F32Weights>(p, channels); break;
+      case DType::kF16: several_rows<F16Weights>(p, channels); break;
+      case DType::kBF16: several_rows<BF16Weights>(p, channels); break;
+      default: several_rows_of_q8(p, channels);
     }
   }
 }

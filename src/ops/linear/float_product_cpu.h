@@ -261,9 +261,10 @@ struct WeightBlock {
   std::int64_t distance, first, steps;
 };
 
-/// sums (rows [t0, t1) of a strip) = or += block (N panels, in L1) · activations.
-template <class W, int N>
-inline void multiply_block(const cpu::Product& p, const WeightBlock& block, Soon<N> soon,
+/// sums (rows [t0, t1) of a strip) = or += block (N panels, in L1) · activations. `soon`: Soon, or what looks
+/// like it.
+template <class W, int N, class Ask>
+inline void multiply_block(const cpu::Product& p, const WeightBlock& block, Ask& soon,
                            std::int64_t t0, std::int64_t t1, bool is_first, float* sums) {
   const auto* x = reinterpret_cast<const typename W::Activation*>(p.activations);
   const std::int64_t all = FloatPanel<W>::steps(p.in);
@@ -317,8 +318,8 @@ inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
       block.distance = kDepth * Vec::size * static_cast<int>(sizeof(float));
     }
     const std::byte* next = s + steps == last ? c.next : now + steps * P::kStepBytes;
-    multiply_block<Wide, N>(p, block, Soon<N>(next, bytes, kPart, c.tiles(p.width)), c.t0, c.t1,
-                            s % kWhole == 0, sums);
+    Soon<N> soon(next, bytes, kPart, c.tiles(p.width));
+    multiply_block<Wide, N>(p, block, soon, c.t0, c.t1, s % kWhole == 0, sums);
     if (s + steps < last && (s + steps) % kWhole != 0) continue;
     for (std::int64_t at = 0; at < (c.t1 - c.t0) * kStrip; at += Vec::size)
       put_segment(total + at, 0, s < kWhole, Vec::load(sums + at));

@@ -19,14 +19,19 @@ namespace prwkv::PRWKV_ISA {
 
 /// Activation rows as tiles read them: X rows together, and of these group after group
 ///
-///     q     i8  [row][32]
-///     s     f32 [row]
-///     sums  i32 [half][row]   −Σ q of the first 16 and of the last 16
+///     q      i8  [row][32]
+///     s      f32 [row]
+///     start  i32 [3][row]   −128 Σ q of all 32, of the first 16 and of the last 16
+///     minus  f32 [3][row]   −s Σ q likewise
+///
+/// The last two are what weights with a zero point and weights with a minimum need: in memory they are one
+/// broadcast, computed they would be a tenth of a product.
 template <int X>
 struct ActivationGroup {
   std::int8_t q[X][32];
   float scale[X];
-  std::int32_t sums[2][X];
+  std::int32_t start[3][X];
+  float minus[3][X];
 
   static const ActivationGroup* at(const std::byte* p) {
     return reinterpret_cast<const ActivationGroup*>(p);
@@ -49,30 +54,28 @@ inline constexpr std::int64_t kBlocksAtOnce = 512 / Panel<Block>::Q::kElements;
 template <int X>
 inline void quantize_group(const float* x, ActivationGroup<X>& to, int row, float* rest) {
   constexpr int kVecs = 32 / Vec::size;
-  const Vec zero = Vec::zero(), most = Vec::broadcast(127.0f), least = Vec::broadcast(-127.0f);
-  Vec v[kVecs], largest = zero, odd = zero;
+  const Vec most = Vec::broadcast(127.0f), least = Vec::broadcast(-127.0f);
+  Vec v[kVecs];
 #pragma GCC unroll 8
-  for (int i = 0; i < kVecs; ++i) {
-    v[i] = Vec::load(x + i * Vec::size);
-    largest = max(max(v[i], zero - v[i]), largest);
-    odd = odd + (v[i] - v[i]);
-  }
+  for (int i = 0; i < kVecs; ++i) v[i] = Vec::load(x + i * Vec::size);
   // Scales below would have no reciprocal; such activations are zero beside any others.
   constexpr float kSmallest = 1e-36f;
-  const float m = max_element(largest);
-  const float scale = (m < kSmallest ? 0.0f : m / 127.0f) + sum(odd);
+  const float m = max_magnitude(v, kVecs);
+  const float scale = (m < kSmallest ? 0.0f : m / 127.0f) + (m - m);
   const Vec inverse = Vec::broadcast(m < kSmallest ? 0.0f : 127.0f / m);
-  Vec sums[2] = {zero, zero};
 #pragma GCC unroll 8
   for (int i = 0; i < kVecs; ++i) {
     const Vec q = max(min(round(v[i] * inverse), most), least);
     q.store_i8(to.q[row] + i * Vec::size);
-    sums[i * 2 / kVecs] = sums[i * 2 / kVecs] - q;
     if (rest != nullptr) fma(q, Vec::broadcast(-scale), v[i]).store(rest + i * Vec::size);
   }
   to.scale[row] = scale;
-  for (int half = 0; half < 2; ++half)
-    to.sums[half][row] = static_cast<std::int32_t>(sum(sums[half]));
+  const std::int32_t halves[2] = {sum_of_16(to.q[row]), sum_of_16(to.q[row] + 16)};
+  const std::int32_t sums[3] = {halves[0] + halves[1], halves[0], halves[1]};
+  for (int i = 0; i < 3; ++i) {
+    to.start[i][row] = -128 * sums[i];
+    to.minus[i][row] = -scale * static_cast<float>(sums[i]);
+  }
 }
 
 /// Rows [begin, end) of the activations.
@@ -161,15 +164,15 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
                                                      int g, const ActivationGroup<X>& x,
                                                      Vec (&acc)[N][X]) {
   using P = Panel<Block>;
-  constexpr int kZeroBits = P::kZero == 0 ? 0 : __builtin_ctz(P::kZero == 0 ? 1 : P::kZero);
+  static_assert(128 % (P::kZero == 0 ? 1 : P::kZero) == 0);
+  constexpr int kDown = __builtin_ctz(P::kZero == 0 ? 128 : 128 / P::kZero);
+  constexpr int kWhich = halves == 2 ? 1 + half : 0;
   Sums d[N][X];
-  std::int32_t minus_sum[X];
 #pragma GCC unroll 8
   for (int t = 0; t < X; ++t) {
-    minus_sum[t] = halves == 2 ? x.sums[half][t] : x.sums[0][t] + x.sums[1][t];
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n)
-      d[n][t] = P::kZero == 0 ? Sums::broadcast<0>(0) : Sums::broadcast<kZeroBits>(minus_sum[t]);
+      d[n][t] = Sums::broadcast<kDown>(P::kZero == 0 ? 0 : x.start[kWhich][t]);
   }
   constexpr int kFirst = 8 / halves * half, kLast = kFirst + 8 / halves;
   const std::byte* group = block + P::kHeader + g * P::kGroupBytes;
@@ -189,10 +192,8 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
     if constexpr (P::Q::kHasOffset) {
       const Vec minimum = P::minima(block + n * stride, share);
 #pragma GCC unroll 8
-      for (int t = 0; t < X; ++t) {
-        acc[n][t] = fma(minimum * Vec::broadcast(x.scale[t]),
-                        to_float(Sums::broadcast<0>(minus_sum[t])), acc[n][t]);
-      }
+      for (int t = 0; t < X; ++t)
+        acc[n][t] = fma(minimum, Vec::broadcast(x.minus[kWhich][t]), acc[n][t]);
     }
   }
 }

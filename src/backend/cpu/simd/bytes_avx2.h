@@ -45,4 +45,12 @@ struct Bytes {
   }
 };
 
+inline std::int32_t sum_of_16(const std::int8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i pairs = _mm_maddubs_epi16(_mm_set1_epi8(1), bytes);
+  __m128i s = _mm_madd_epi16(pairs, _mm_set1_epi16(1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+
 }  // namespace prwkv::PRWKV_ISA

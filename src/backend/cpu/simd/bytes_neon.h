@@ -60,4 +60,6 @@ struct Bytes {
   }
 };
 
+inline std::int32_t sum_of_16(const std::int8_t* p) { return vaddlvq_s8(vld1q_s8(p)); }
+
 }  // namespace prwkv::PRWKV_ISA

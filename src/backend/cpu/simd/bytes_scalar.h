@@ -63,4 +63,10 @@ struct Bytes {
   }
 };
 
+inline std::int32_t sum_of_16(const std::int8_t* p) {
+  std::int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) sum += p[i];
+  return sum;
+}
+
 }  // namespace prwkv::PRWKV_ISA

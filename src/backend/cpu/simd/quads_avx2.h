@@ -60,9 +60,9 @@ struct Sums {
   static constexpr int kSignedZero = 0;
   __m256i v;
 
-  template <int up>
+  template <int down>
   static Sums broadcast(std::int32_t n) {
-    return {_mm256_slli_epi32(_mm256_set1_epi32(n), up)};
+    return {_mm256_srai_epi32(_mm256_set1_epi32(n), down)};
   }
   // Pairs of products are added in 16 bits: 2 · 127 · 128 is the most there can be, and fits.
   friend Sums dot(Sums s, Quads w, Four x) { return widened(s, _mm256_maddubs_epi16(w.v, x.v)); }

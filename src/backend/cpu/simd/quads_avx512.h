@@ -58,9 +58,9 @@ struct Four {
 struct Sums {
   __m512i v;
 
-  template <int up>
+  template <int down>
   static Sums broadcast(std::int32_t n) {
-    return {_mm512_slli_epi32(_mm512_set1_epi32(n), up)};
+    return {_mm512_srai_epi32(_mm512_set1_epi32(n), down)};
   }
 #ifdef PRWKV_HAS_VNNI
   // The instruction wants w unsigned: w + 128, and the sum begins at −128 Σ x.

@@ -82,9 +82,9 @@ struct Sums {
   static constexpr int kSignedZero = 0;
   int32x4_t low, high;
 
-  template <int up>
+  template <int down>
   static Sums broadcast(std::int32_t n) {
-    const int32x4_t all = vdupq_n_s32(n * (1 << up));
+    const int32x4_t all = vdupq_n_s32(n >> down);
     return {all, all};
   }
   friend Sums dot(Sums s, Quads w, Four x) {

@@ -70,11 +70,11 @@ struct Sums {
   static constexpr int kSignedZero = 0;
   std::int32_t v[Vec::size];
 
-  /// n · 2^up everywhere.
-  template <int up>
+  /// n / 2^down everywhere, n a multiple of that.
+  template <int down>
   static Sums broadcast(std::int32_t n) {
     Sums s;
-    for (std::int32_t& e : s.v) e = n * (1 << up);
+    for (std::int32_t& e : s.v) e = n >> down;
     return s;
   }
   /// s[r] + Σᵢ w[4 r + i] x[i] over four i; bytes of w below 128, x >= −127.

@@ -90,6 +90,13 @@ struct Vec {
     _mm_storeu_ps(to, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, s)));
   }
   friend float max_element(Vec a) { return _mm512_reduce_max_ps(a.v); }
+  friend float max_magnitude(const Vec* a, int n) {
+    const __m512i positive = _mm512_set1_epi32(0x7fffffff);
+    __m512i m = _mm512_setzero_si512();
+    for (int i = 0; i < n; ++i)
+      m = _mm512_max_epi32(m, _mm512_and_si512(_mm512_castps_si512(a[i].v), positive));
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(m))));
+  }
 
  private:
   static __m512i bytes_at(const void* p) {

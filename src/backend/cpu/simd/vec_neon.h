@@ -114,6 +114,12 @@ struct Vec {
     vst1q_f32(to, vpaddq_f32(halves(a, b), halves(c, d)));
   }
   friend float max_element(Vec a) { return vmaxvq_f32(vmaxq_f32(a.low, a.high)); }
+  friend float max_magnitude(const Vec* a, int n) {
+    float32x4_t m = vdupq_n_f32(0.0f);  // the instruction gives NaN where either operand is
+    for (int i = 0; i < n; ++i)
+      m = vmaxq_f32(m, vmaxq_f32(vabsq_f32(a[i].low), vabsq_f32(a[i].high)));
+    return vmaxvq_f32(m);
+  }
 
  private:
   static Vec widen_8(int16x8_t bytes) {

@@ -150,6 +150,18 @@ struct Vec {
     for (float e : a.v) m = e > m ? e : m;
     return m;
   }
+  /// The largest |element| of n vectors, NaN if there is one.
+  friend float max_magnitude(const Vec* a, int n) {
+    std::uint32_t m =
+        0;  // numbers without a sign are ordered as their bits are, and NaN is above all
+    for (int i = 0; i < n; ++i) {
+      for (const float e : a[i].v) {
+        const std::uint32_t bits = std::bit_cast<std::uint32_t>(e) & 0x7fffffffu;
+        m = bits > m ? bits : m;
+      }
+    }
+    return std::bit_cast<float>(m);
+  }
 
  private:
   template <class H>
