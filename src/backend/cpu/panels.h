@@ -23,6 +23,7 @@
 
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "backend/cpu/block_weights.h"
 
@@ -41,6 +42,8 @@ struct Panel {
       kMultipliers + (kIsLarge ? kSub * kRows * (Q::kHasOffset && !kInNibbles ? 2 : 1) : 0);
   static constexpr int kGroupBytes = (Q::kLow + Q::kHigh) * Quads::size;
   static constexpr int kGroups = Q::kElements / 32;
+  static constexpr int kShares = 32 / Q::kShare;  ///< scales of a group
+  static constexpr bool kHasOffset = Q::kHasOffset;
   /// Bytes of a panel for each block of columns.
   static constexpr int kBlockBytes = kHeader + kGroups * kGroupBytes;
   static constexpr int kPart = kBlockBytes / kGroups;  ///< of these, for each group
@@ -112,6 +115,60 @@ struct Panel {
       return moved<Q::kLow - k, 1 << Q::kLow>(Quads::load(p));
   }
 };
+
+/// Panels for many tiles of activations: codes are bytes, scales and offsets f32, all unpacked once. A block
+/// has 32 columns:
+///
+///     scales    f32 [share][row]   then the offsets with the opposite sign, if there are any
+///     codes     8 quads
+///
+/// Types whose codes mean the same share one such panel, and the code that multiplies it.
+template <int zero, bool is_signed, int shares, bool has_offset>
+struct WidePanel {
+  static constexpr int kRows = Vec::size, kGroups = 1, kShares = shares, kZero = zero;
+  static constexpr bool kIsSigned = is_signed, kHasOffset = has_offset;
+  static constexpr int kFloats = 4 * kRows;  ///< bytes of an f32 for each row
+  static constexpr int kHeader = shares * (has_offset ? 2 : 1) * kFloats;
+  static constexpr int kGroupBytes = 8 * Quads::size;
+  static constexpr int kBlockBytes = kHeader + kGroupBytes;
+  static constexpr int kPart = kBlockBytes;
+
+  static Vec scales(const std::byte* block, int i) { return Vec::load_f32(block + i * kFloats); }
+  static Vec minima(const std::byte* block, int i) {
+    return Vec::load_f32(block + (shares + i) * kFloats);
+  }
+  template <int k>
+  static Quads quad(const std::byte* group) {
+    return Quads::load(group + k * Quads::size);
+  }
+};
+/// What the panels of a type become.
+template <class Block>
+using WideFor = WidePanel<Panel<Block>::kZero, Panel<Block>::kIsSigned, Panel<Block>::kShares,
+                          Panel<Block>::kHasOffset>;
+
+/// So many blocks of a panel.
+template <class Block>
+inline void widen(const std::byte* block, std::int64_t blocks, std::byte* wide) {
+  using P = Panel<Block>;
+  using W = WideFor<Block>;
+  for (std::int64_t b = 0; b < blocks; ++b, block += P::kBlockBytes) {
+    for (int g = 0; g < P::kGroups; ++g, wide += W::kBlockBytes) {
+#pragma GCC unroll 2
+      for (int i = 0; i < P::kShares; ++i) {
+        auto* scales = reinterpret_cast<float*>(wide + i * W::kFloats);
+        P::scales(block, g * P::kShares + i).store(scales);
+        if constexpr (P::kHasOffset)
+          P::minima(block, g * P::kShares + i).store(scales + P::kShares * P::kRows);
+      }
+      const std::byte* group = block + P::kHeader + g * P::kGroupBytes;
+      [&]<int... k>(std::integer_sequence<int, k...>) {
+        (P::template quad<k>(group).store(wide + W::kHeader + k * Quads::size), ...);
+      }
+      (std::make_integer_sequence<int, 8>{});
+    }
+  }
+}
 
 /// Adds the codes of one row in a group to its quads, which are zero before.
 template <class Block>

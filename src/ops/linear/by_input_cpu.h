@@ -453,9 +453,9 @@ inline void several_rows_of_q8(const cpu::Product& p, Channels channels) {
                                first / 32 * static_cast<int>(sizeof(ActivationGroup<X>));
           Vec sums[N][X] = {};
           if (soon.takes_tile())
-            add_blocks<quant::BlockQ8_0, N, X>(pair, stride, groups, x, soon, sums);
+            add_blocks<P, N, X>(pair, stride, groups, x, soon, sums);
           else
-            add_blocks<quant::BlockQ8_0, N, X>(pair, stride, groups, x, silent, sums);
+            add_blocks<P, N, X>(pair, stride, groups, x, silent, sums);
           for (int m = 0; m < N; ++m) {
             for (int i = 0; i < X; ++i)
               put_segment(p.y + (t + i) * p.y_stride + channels.begin + c + m * P::kRows, 0,

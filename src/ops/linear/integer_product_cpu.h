@@ -101,47 +101,46 @@ inline void quantize_activations(const cpu::Activations& a, std::int64_t begin, 
 }
 
 /// Integer sums of quads [first, last) of a group, for N panels whose blocks are `stride` bytes apart.
-template <class Block, int N, int X, int first, int last>
+template <class P, int N, int X, int first, int last>
 inline __attribute__((always_inline)) void add_quads(const std::byte* group, std::int64_t stride,
                                                      const ActivationGroup<X>& x, Sums (&d)[N][X]) {
   if constexpr (first < last) {
     Quads w[N];
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) w[n] = Panel<Block>::template quad<first>(group + n * stride);
+    for (int n = 0; n < N; ++n) w[n] = P::template quad<first>(group + n * stride);
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t) {
       const Four four(x.q[t] + 4 * first);
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n) {
-        if constexpr (Panel<Block>::kIsSigned)
+        if constexpr (P::kIsSigned)
           d[n][t] = dot_signed(d[n][t], w[n], four);
         else
           d[n][t] = dot(d[n][t], w[n], four);
       }
     }
-    add_quads<Block, N, X, first + 1, last>(group, stride, x, d);
+    add_quads<P, N, X, first + 1, last>(group, stride, x, d);
   }
 }
 
 #ifdef PRWKV_HAS_I8MM
 /// The same in steps of two quads and two activation rows; the last of an odd number of rows is its own
 /// partner.
-template <class Block, int X, int first, int last>
+template <class P, int X, int first, int last>
 inline __attribute__((always_inline)) void add_octets(const std::byte* group,
                                                       const ActivationGroup<X>& x,
                                                       SumsOfTwo (&d)[(X + 1) / 2]) {
   if constexpr (first < last) {
-    using P = Panel<Block>;
     const Octets w(P::template quad<first>(group), P::template quad<first + 1>(group));
 #pragma GCC unroll 4
     for (int t = 0; t < X; t += 2) {
       const int partner = t + 1 < X ? t + 1 : t;
       d[t / 2] = dot(d[t / 2], w, Eights(x.q[t] + 4 * first, x.q[partner] + 4 * first));
     }
-    add_octets<Block, X, first + 2, last>(group, x, d);
+    add_octets<P, X, first + 2, last>(group, x, d);
   }
 }
-template <class Block, int N, int X, int first, int last>
+template <class P, int N, int X, int first, int last>
 inline __attribute__((always_inline)) void add_octets(const std::byte* group, std::int64_t stride,
                                                       const ActivationGroup<X>& x,
                                                       Sums (&d)[N][X]) {
@@ -150,7 +149,7 @@ inline __attribute__((always_inline)) void add_octets(const std::byte* group, st
     SumsOfTwo pairs[(X + 1) / 2];
 #pragma GCC unroll 4
     for (SumsOfTwo& pair : pairs) pair = SumsOfTwo::zero();
-    add_octets<Block, X, first, last>(group + n * stride, x, pairs);
+    add_octets<P, X, first, last>(group + n * stride, x, pairs);
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t)
       d[n][t] = d[n][t] + (t % 2 == 0 ? pairs[t / 2].first() : pairs[t / 2].second());
@@ -159,14 +158,13 @@ inline __attribute__((always_inline)) void add_octets(const std::byte* group, st
 #endif
 
 /// Adds what the weights of one scale give: all of a group, or half of it.
-template <class Block, int half, int halves, int N, int X>
+template <class P, int half, int N, int X>
 inline __attribute__((always_inline)) void add_share(const std::byte* block, std::int64_t stride,
                                                      int g, const ActivationGroup<X>& x,
                                                      Vec (&acc)[N][X]) {
-  using P = Panel<Block>;
   static_assert(128 % (P::kZero == 0 ? 1 : P::kZero) == 0);
   constexpr int kDown = __builtin_ctz(P::kZero == 0 ? 128 : 128 / P::kZero);
-  constexpr int kWhich = halves == 2 ? 1 + half : 0;
+  constexpr int kWhich = P::kShares == 2 ? 1 + half : 0;
   Sums d[N][X];
 #pragma GCC unroll 8
   for (int t = 0; t < X; ++t) {
@@ -174,22 +172,22 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
     for (int n = 0; n < N; ++n)
       d[n][t] = Sums::broadcast<kDown>(P::kZero == 0 ? 0 : x.start[kWhich][t]);
   }
-  constexpr int kFirst = 8 / halves * half, kLast = kFirst + 8 / halves;
+  constexpr int kFirst = 8 / P::kShares * half, kLast = kFirst + 8 / P::kShares;
   const std::byte* group = block + P::kHeader + g * P::kGroupBytes;
 #ifdef PRWKV_HAS_I8MM
   if constexpr (X > 1)
-    add_octets<Block, N, X, kFirst, kLast>(group, stride, x, d);
+    add_octets<P, N, X, kFirst, kLast>(group, stride, x, d);
   else
 #endif
-    add_quads<Block, N, X, kFirst, kLast>(group, stride, x, d);
-  const int share = g * halves + half;
+    add_quads<P, N, X, kFirst, kLast>(group, stride, x, d);
+  const int share = g * P::kShares + half;
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
     const Vec scale = P::scales(block + n * stride, share);
 #pragma GCC unroll 8
     for (int t = 0; t < X; ++t)
       acc[n][t] = fma(scale * Vec::broadcast(x.scale[t]), to_float(d[n][t]), acc[n][t]);
-    if constexpr (P::Q::kHasOffset) {
+    if constexpr (P::kHasOffset) {
       const Vec minimum = P::minima(block + n * stride, share);
 #pragma GCC unroll 8
       for (int t = 0; t < X; ++t)
@@ -200,11 +198,10 @@ inline __attribute__((always_inline)) void add_share(const std::byte* block, std
 
 /// sums += N panels, `stride` bytes apart, of so many blocks · X activation rows; `ask(offset)` is called for
 /// each group of a panel.
-template <class Block, int N, int X, class Ask>
+template <class P, int N, int X, class Ask>
 inline __attribute__((noinline)) void add_blocks(const std::byte* panel, std::int64_t stride,
                                                  std::int64_t blocks, const std::byte* activations,
                                                  Ask& ask, Vec (&sums)[N][X]) {
-  using P = Panel<Block>;
   const auto* x = ActivationGroup<X>::at(activations);
   Vec acc[N][X];  // not `sums`: these never need an address
 #pragma GCC unroll 4
@@ -215,12 +212,8 @@ inline __attribute__((noinline)) void add_blocks(const std::byte* panel, std::in
   for (std::int64_t b = 0; b < blocks; ++b, panel += P::kBlockBytes) {
     for (int g = 0; g < P::kGroups; ++g, ++x) {
       ask(b * P::kBlockBytes + g * P::kPart);
-      if constexpr (P::Q::kShare == 32) {
-        add_share<Block, 0, 1>(panel, stride, g, *x, acc);
-      } else {
-        add_share<Block, 0, 2>(panel, stride, g, *x, acc);
-        add_share<Block, 1, 2>(panel, stride, g, *x, acc);
-      }
+      add_share<P, 0>(panel, stride, g, *x, acc);
+      if constexpr (P::kShares == 2) add_share<P, 1>(panel, stride, g, *x, acc);
     }
   }
 #pragma GCC unroll 4
@@ -244,12 +237,12 @@ inline void stream_blocks(const cpu::Product& p, std::int64_t panel, std::int64_
     for (int n = 0; n < N; ++n) streams.ask<P::kPart>(n, offset);
   };
   Vec sums[N][X] = {};
-  add_blocks<Block, N, X>(streams.first, stride, blocks, p.activations, ask, sums);
+  add_blocks<P, N, X>(streams.first, stride, blocks, p.activations, ask, sums);
   if (terms_of(p.in) == 2) {
     Vec second[N][X] = {};
     Silent silent;
-    add_blocks<Block, N, X>(streams.first, stride, blocks,
-                            p.activations + p.T * (p.in / 32) * kActivationBytes, silent, second);
+    add_blocks<P, N, X>(streams.first, stride, blocks,
+                        p.activations + p.T * (p.in / 32) * kActivationBytes, silent, second);
     for (int n = 0; n < N; ++n) {
       for (int i = 0; i < X; ++i) sums[n][i] = sums[n][i] + second[n][i];
     }
@@ -274,19 +267,30 @@ inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
 }
 
 /// A group of columns of N neighbouring panels and several tiles of rows. Sums go on from group to group: y
-/// holds them.
+/// holds them. Codes of less than eight bits are unpacked into L1 once for all tiles.
 template <class Block, int N>
 inline void block_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t end) {
   using P = Panel<Block>;
+  constexpr bool kIsWide = P::Q::kLow == 8;
+  using Tiled = std::conditional_t<kIsWide, P, WideFor<Block>>;
+  constexpr std::int64_t kAtOnce = kBlocksAtOnce<Block>, kWide = kAtOnce * P::kGroups;
+  alignas(64) std::byte wide[kIsWide ? 64 : N * kWide * Tiled::kBlockBytes];
   alignas(64) float sums[kMostRows * kStrip], second[kMostRows * kStrip];
   ask_for_results<N>(p, c);
   const std::int64_t size = P::bytes(p.in), row_bytes = p.in / 32 * kActivationBytes;
   const auto add = [&](const std::byte* x, float* strips) {
-    for (std::int64_t b = c.first; b < c.first + c.count; b += kBlocksAtOnce<Block>) {
+    for (std::int64_t b = c.first; b < c.first + c.count; b += kAtOnce) {
       const std::int64_t left = c.first + c.count - b;
-      const std::int64_t blocks = left < kBlocksAtOnce<Block> ? left : kBlocksAtOnce<Block>;
+      const std::int64_t blocks = left < kAtOnce ? left : kAtOnce;
       const std::byte* w = p.w + c.panel * size + b * P::kBlockBytes;
       const std::byte* next = left <= blocks ? c.next : w + blocks * P::kBlockBytes;
+      std::int64_t stride = size, count = blocks;
+      if constexpr (!kIsWide) {
+        stride = kWide * Tiled::kBlockBytes;
+        count = blocks * P::kGroups;
+        for (int n = 0; n < N; ++n) widen<Block>(w + n * size, blocks, wide + n * stride);
+        w = wide;
+      }
       Soon<N> soon(next, size, P::kPart, c.tiles(p.width));
       Silent silent;
       for (std::int64_t t = c.t0; t < c.t1; t += p.width) {
@@ -297,9 +301,9 @@ inline void block_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
           Vec acc[N][X];
           load_sums(b == 0 ? nullptr : strip, acc);
           if (asks)
-            add_blocks<Block, N, X>(w, size, blocks, tile, soon, acc);
+            add_blocks<Tiled, N, X>(w, stride, count, tile, soon, acc);
           else
-            add_blocks<Block, N, X>(w, size, blocks, tile, silent, acc);
+            add_blocks<Tiled, N, X>(w, stride, count, tile, silent, acc);
           store_sums(acc, strip);
         });
       }
