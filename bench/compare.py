@@ -12,8 +12,8 @@
 
 The weights are random. In every round each phase of one program is followed by the same phase of the other, the order
 alternating, and the limits of the machine are measured between the rounds (`prwkv bench --steps`). A requirement is met
-by the ratio, or by the share of the limit in the same run: generation of the read probe, prompts and batches of the
-arithmetic peak. --check-logits compares float32 logits first. Exit status 1 if logits differ or a requirement is missed
+by the ratio, or by a share of the limit in the same run: generation of the read probe, for prompts and batches the
+product of the model's largest matrices, with as many rows, of the arithmetic peak. --check-logits compares float32 logits first. Exit status 1 if logits differ or a requirement is missed
 and --strict is given.
 """
 
@@ -149,6 +149,7 @@ class Row:
     share_required: float | None
     limit: str  # which one
     verdict: str
+    product: float | None = None  # the share of the product alone, with as many rows
     runs: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -232,6 +233,20 @@ class Bench:
         return Stepper([sys.executable, PEERS, program, model, "--threads", str(self.threads),
                         "--gen-tokens", str(self.gen_tokens), *options])
 
+    def matrix(self, model: Path) -> tuple[int, int]:
+        """(out, in) of the largest matrices of the layers."""
+        command = [self.prwkv, "inspect", model, "--json"]
+        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        return found["n_ffn"], found["n_embd"]
+
+    def product(self, shape: tuple[int, int], dtype: str, phases: list[str]) -> Stepper | None:
+        """The product alone, with the rows of prompts and batches; None: there are none."""
+        rows = [rows_of(phase) for phase in phases if rows_of(phase) is not None]
+        if not rows:
+            return None
+        return Stepper([self.products, "--shape", "x".join(map(str, shape)), "--dtype", dtype, "--rows",
+                        ",".join(map(str, rows)), "--threads", str(self.threads), "--steps", "--json"])
+
     def open(self, case: Case, ours: Path, theirs: Path) -> tuple[Stepper, Stepper]:
         """Both programs of a case."""
         options = {
@@ -249,16 +264,32 @@ class Bench:
         return path, path
 
 
-def turns(pair: tuple[Stepper, Stepper], phases: list[str], rounds: int) -> dict[str, tuple[list[float], list[float]]]:
-    """tokens/s of every phase, of both programs, after one round that does not count."""
-    runs: dict[str, tuple[list[float], list[float]]] = {phase: ([], []) for phase in phases}
+def rows_of(phase: str) -> int | None:
+    """Of activations in a product: "prompt 256", "batch 16"; None for generation."""
+    return int(phase.split()[1]) if " " in phase else None
+
+
+@dataclass
+class Runs:
+    """What the rounds gave for one phase."""
+
+    prwkv: list[float] = field(default_factory=list)  # tokens/s
+    other: list[float] = field(default_factory=list)
+    product: list[float] = field(default_factory=list)  # seconds
+
+
+def turns(pair: tuple[Stepper, Stepper], product: Stepper | None, dtype: str, phases: list[str], rounds: int) -> dict[str, Runs]:
+    """Every phase of both programs, and its product, after one round that does not count."""
+    runs = {phase: Runs() for phase in phases}
     for phase in phases:
         pair[1].rate(phase)  # prwkv has warmed up when it says that it is ready
     for number in range(rounds):
         pair[0].step("limits")
         for phase in phases:
             for who in (0, 1) if number % 2 == 0 else (1, 0):
-                runs[phase][who].append(pair[who].rate(phase))
+                (runs[phase].prwkv, runs[phase].other)[who].append(pair[who].rate(phase))
+            if product is not None and rows_of(phase) is not None:
+                runs[phase].product.append(product.step(f"product {dtype} {rows_of(phase)}")["seconds"])
     return runs
 
 
@@ -271,6 +302,13 @@ def shares(report: dict) -> Iterator[tuple[str, float, str]]:
         yield f"batch {batch['sequences']}", batch["share"], "arithmetic"
 
 
+def peak_of(machine: dict, dtype: str) -> float:
+    """Operations a second that products of a type can reach."""
+    if dtype not in ("f32", "f16", "bf16"):
+        return machine["int8_ops_per_s"]
+    return dtype == "bf16" and machine["bf16_flops_per_s"] or machine["flops_per_s"]
+
+
 def share_required(phase: str, dtype: str) -> float:
     """The share of the limit that also counts."""
     table = {"generation": GENERATION_SHARE, "prompt": PROMPT_SHARE, "batch": BATCH_SHARE}[phase.split()[0]]
@@ -279,20 +317,29 @@ def share_required(phase: str, dtype: str) -> float:
 
 def measure(bench: Bench, case: Case) -> tuple[list[Row], dict]:
     """All phases of a case; also the machine's limits as they were."""
+    mine, other = bench.files(case)
+    n_out, n_in = bench.matrix(mine)
     with ExitStack() as stack:
-        ours, theirs = bench.open(case, *bench.files(case))
+        ours, theirs = bench.open(case, mine, other)
         pair = (stack.enter_context(ours), stack.enter_context(theirs))
-        runs = turns(pair, list(case.phases), bench.rounds)
+        product = bench.product((n_out, n_in), case.dtype, list(case.phases))
+        if product is not None:
+            stack.enter_context(product)
+        runs = turns(pair, product, case.dtype, list(case.phases), bench.rounds)
         report = pair[0].report()
+    peak = peak_of(report["machine"], case.dtype)
     rows = []
     for phase, share, limit in shares(report):
         if phase not in runs:
             continue
-        mine, other = (statistics.median(r) for r in runs[phase])
+        run = runs[phase]
+        speed, theirs_speed = statistics.median(run.prwkv), statistics.median(run.other)
+        ratio = speed / theirs_speed
+        alone = 2 * n_out * n_in * rows_of(phase) / statistics.median(run.product) / peak if run.product else None
         required, floor = case.phases[phase].on(bench.machine), share_required(phase, case.dtype)
-        rows.append(Row(case.peer, case.shape, case.dtype, case.theirs, phase, bench.threads, mine, other, mine / other,
-                        required, share, floor, limit, verdict(mine / other, required, share, floor),
-                        {"prwkv": runs[phase][0], "other": runs[phase][1]}))
+        rows.append(Row(case.peer, case.shape, case.dtype, case.theirs, phase, bench.threads, speed, theirs_speed, ratio,
+                        required, share, floor, limit, verdict(ratio, required, share if alone is None else alone, floor),
+                        alone, {"prwkv": run.prwkv, "other": run.other}))
     return rows, report["machine"]
 
 
@@ -322,7 +369,7 @@ def measure_products(bench: Bench, shape: str) -> list[Row]:
         share = measured[step]["share"]
         result.append(Row("products", shape, dtype, dtype, f"rows {rows}", bench.threads, 1 / statistics.median(mine),
                           1 / statistics.median(other), ratio, required, share, floor, "arithmetic",
-                          verdict(ratio, required, share, None),
+                          verdict(ratio, required, share, None), share,
                           {"prwkv": [1 / s for s in mine], "other": [1 / s for s in other]}))
     return result
 
@@ -340,7 +387,8 @@ def check_logits(bench: Bench, case: Case) -> float:
     return worst / statistics.pstdev(other)
 
 
-TITLES = ["peer", "model", "type", "phase", "prwkv", "peer's", "ratio", "required", "of the limit", "counts from", "reached"]
+TITLES = ["peer", "model", "type", "phase", "prwkv", "peer's", "ratio", "required", "of the limit", "the product",
+          "counts from", "reached"]
 PACKAGES = {"llama": ["llama-cpp-python"], "rwkv": ["rwkv", "torch"], "transformers": ["transformers", "torch"],
             "products": ["torch"]}
 MODULES = {"llama": "llama_cpp", "rwkv": "rwkv", "transformers": "transformers", "products": "torch"}
@@ -351,6 +399,7 @@ def cells(row: Row) -> list[str]:
     kind = row.dtype if row.dtype == row.peer_dtype else f"{row.dtype}, peer's {row.peer_dtype}"
     return [row.peer, row.shape, kind, row.phase, f"{row.prwkv:.1f}", f"{row.other:.1f}", f"{row.ratio:.2f}",
             "-" if row.required is None else f"{row.required:.2f}", f"{100 * row.share:.0f} % of {row.limit}",
+            "-" if row.product is None else f"{100 * row.product:.0f} %",
             "-" if row.share_required is None or row.peer == "products" else f"{100 * row.share_required:.0f} %", row.verdict]
 
 
@@ -366,7 +415,9 @@ def markdown(report: dict, rows: list[Row]) -> str:
         f"{report['rounds']} interleaved rounds, tokens/s (products: products/s). "
         + "Versions: " + ", ".join(f"{name} {version}" for name, version in report["versions"].items()) + ".",
         "",
-        "A requirement is reached by the ratio, or by the share of the limit measured in the same run (\"limit\").",
+        "A requirement is reached by the ratio, or by the share of the limit measured in the same run (\"limit\"): for "
+        "generation that of the whole, for prompts and batches that of the product of the model's largest matrices with as "
+        "many rows (\"the product\").",
         "",
         "| " + " | ".join(TITLES) + " |",
         "|" + "---|" * len(TITLES),

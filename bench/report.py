@@ -393,9 +393,10 @@ def requirements_page(bench: dict, product: dict, compared: dict) -> str:
     if compared:
         asked = [r for r in compared["rows"] if r["required"] is not None]
         parts += [f"## Other programs\n\n{sum(r['verdict'] != 'missed' for r in asked)} of {len(asked)} reached ([compare.md](compare.md)).\n",
-                  table(["peer", "model", "type", "phase", "ratio", "asked for", "of the limit", "reached by"],
+                  table(["peer", "model", "type", "phase", "ratio", "asked for", "of the limit", "the product", "reached by"],
                         [[r["peer"], r["shape"], r["dtype"], r["phase"], f"{r['ratio']:.2f}", f"{r['required']:.2f}",
-                          percent(r["share"]), r["verdict"] if r["verdict"] != "missed" else "**missed**"] for r in asked])]
+                          percent(r["share"]), "-" if r["product"] is None else percent(r["product"]),
+                          r["verdict"] if r["verdict"] != "missed" else "**missed**"] for r in asked])]
     return "\n".join(parts)
 
 
