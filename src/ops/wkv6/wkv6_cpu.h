@@ -27,7 +27,9 @@ inline void wkv6_step(std::int64_t N, float* S, const float* r, const float* w, 
         put(p, n, fma(decay, s, Vec::broadcast(v[i + q]) * key));
       }
     });
-    for (int q = 0; q < R; ++q) y[i + q] = sum(out[q]) + v[i + q] * own;
+    float sums[R];
+    sums_of(out, sums);
+    for (int q = 0; q < R; ++q) y[i + q] = sums[q] + v[i + q] * own;
   };
   std::int64_t i = 0;
   for (; i + kRows <= N; i += kRows) rows.template operator()<kRows>(i);

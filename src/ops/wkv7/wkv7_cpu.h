@@ -24,7 +24,9 @@ inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, 
 #pragma GCC unroll 4
       for (int q = 0; q < R; ++q) dot[q] = fma(get(S + (i + q) * N + j, n), a, dot[q]);
     });
-    for (int q = 0; q < R; ++q) sa[q] = Vec::broadcast(sum(dot[q])), out[q] = Vec::zero();
+    float sums[R];
+    sums_of(dot, sums);
+    for (int q = 0; q < R; ++q) sa[q] = Vec::broadcast(sums[q]), out[q] = Vec::zero();
     for_vectors(N, [&](std::int64_t j, int n) {
       const Vec decay = get(w + j, n), b = get(beta + j, n), key = get(k + j, n),
                 query = get(r + j, n);
@@ -36,7 +38,7 @@ inline void wkv7_step(std::int64_t N, float* S, const float* r, const float* w, 
         out[q] = fma(s, query, out[q]);
       }
     });
-    for (int q = 0; q < R; ++q) y[i + q] = sum(out[q]);
+    sums_of(out, y + i);
   };
   std::int64_t i = 0;
   for (; i + kRows <= N; i += kRows) rows.template operator()<kRows>(i);
@@ -94,7 +96,7 @@ inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, s
           for (int q = 0; q < kRows; ++q) dot[q] = fma(s[q][j], alpha, dot[q]);
         }
         float sa[kRows];
-        sum4(dot[0], dot[1], dot[2], dot[3], sa);
+        sums_of(dot, sa);
         const std::int64_t at = (t0 + t) * A + head * N + row;
         const float* v = a.v.as<float>() + at;
 #pragma GCC unroll 8
@@ -108,7 +110,7 @@ inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, s
             out[q] = fma(s[q][j], query, out[q]);
           }
         }
-        sum4(out[0], out[1], out[2], out[3], a.y.as<float>() + at);
+        sums_of(out, a.y.as<float>() + at);
       }
 #pragma GCC unroll 4
       for (int q = 0; q < kRows; ++q) {

@@ -25,6 +25,16 @@ inline Vec exp(Vec x) {
   return p * pow2(half) * pow2(n - half);
 }
 
+/// to[q] = sum(a[q]); four of them together where there are four.
+template <int n>
+inline __attribute__((always_inline)) void sums_of(const Vec (&a)[n], float* to) {
+  if constexpr (n == 4) {
+    sum4(a[0], a[1], a[2], a[3], to);
+  } else {
+    for (int q = 0; q < n; ++q) to[q] = sum(a[q]);
+  }
+}
+
 inline Vec sigmoid(Vec x) {
   const Vec one = Vec::broadcast(1.0f);
   return one / (one + exp(Vec::zero() - x));
