@@ -395,7 +395,7 @@ def requirements_page(bench: dict, product: dict, compared: dict) -> str:
         parts += [f"## Other programs\n\n{sum(r['verdict'] != 'missed' for r in asked)} of {len(asked)} reached ([compare.md](compare.md)).\n",
                   table(["peer", "model", "type", "phase", "ratio", "asked for", "of the limit", "the product", "reached by"],
                         [[r["peer"], r["shape"], r["dtype"], r["phase"], f"{r['ratio']:.2f}", f"{r['required']:.2f}",
-                          percent(r["share"]), "-" if r["product"] is None else percent(r["product"]),
+                          percent(r["share"]), percent(r["product"]) if r.get("product") else "-",
                           r["verdict"] if r["verdict"] != "missed" else "**missed**"] for r in asked])]
     return "\n".join(parts)
 

@@ -41,16 +41,26 @@
   X(tiny_attention, TinyAttentionArgs) \
   X(cross_entropy, CrossEntropyArgs)
 
-#define PRWKV_BACKWARD_OPS(X)                     \
-  X(embedding_backward, EmbeddingBackwardArgs)    \
-  X(layer_norm_backward, LayerNormBackwardArgs)   \
-  X(linear_backward, LinearBackwardArgs)          \
-  X(token_shift_backward, TokenShiftBackwardArgs) \
-  X(spread_backward, SpreadBackwardArgs)          \
-  X(wkv4_backward, Wkv4BackwardArgs)              \
-  X(mul_backward, MulBackwardArgs)                \
-  X(add_backward, AddBackwardArgs)                \
-  X(gather_rows_backward, GatherRowsBackwardArgs) \
+#define PRWKV_BACKWARD_OPS(X)                           \
+  X(embedding_backward, EmbeddingBackwardArgs)          \
+  X(layer_norm_backward, LayerNormBackwardArgs)         \
+  X(linear_backward, LinearBackwardArgs)                \
+  X(token_shift_backward, TokenShiftBackwardArgs)       \
+  X(token_delta_backward, TokenDeltaBackwardArgs)       \
+  X(shift_by_backward, ShiftByBackwardArgs)             \
+  X(data_shift_backward, DataShiftBackwardArgs)         \
+  X(spread_backward, SpreadBackwardArgs)                \
+  X(wkv4_backward, Wkv4BackwardArgs)                    \
+  X(wkv6_backward, Wkv6BackwardArgs)                    \
+  X(wkv7_backward, Wkv7BackwardArgs)                    \
+  X(delta_keys_backward, DeltaKeysBackwardArgs)         \
+  X(group_norm_backward, GroupNormBackwardArgs)         \
+  X(wkv7_output_backward, Wkv7OutputBackwardArgs)       \
+  X(mul_backward, MulBackwardArgs)                      \
+  X(add_backward, AddBackwardArgs)                      \
+  X(lerp_backward, LerpBackwardArgs)                    \
+  X(gather_rows_backward, GatherRowsBackwardArgs)       \
+  X(tiny_attention_backward, TinyAttentionBackwardArgs) \
   X(cross_entropy_backward, CrossEntropyBackwardArgs)
 
 namespace prwkv {
@@ -151,6 +161,13 @@ enum class Sparsity {
   kNone,  ///< those matrices are laid out like all others
 };
 
+/// When matrices become panels, the form that products want.
+enum class Packing {
+  kOnce,   ///< when they are loaded, in own memory: the fastest way to generate
+  kNever,  ///< floats stay where the file is mapped; blocks are packed once
+  kEachCall,  ///< in scratch memory, for one call: matrices that are trained change, and the way back needs rows
+};
+
 /// How a backend is asked for; fields that do not concern it are ignored.
 struct BackendOptions {
   std::string name = "cpu";   ///< "cpu" or "ref"
@@ -159,10 +176,8 @@ struct BackendOptions {
   /// "cpu" only: "scalar", "avx2", …; "" = $PRWKV_CPU_ISA, then the best
   std::string isa{};
   Sparsity sparsity = Sparsity::kSkip;  ///< "cpu" only
-  /// "cpu" only: matrices of floats become panels in own memory, the fastest way; otherwise they stay
-  /// where the file is mapped.
-  bool repack = true;
-  Pinning pinning = Pinning::kNone;  ///< "cpu" only
+  Packing packing = Packing::kOnce;     ///< "cpu" only
+  Pinning pinning = Pinning::kNone;     ///< "cpu" only
 };
 
 /// The one visible table of backends. Throws Error{kInvalidArgument | kUnsupported}.

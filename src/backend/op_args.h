@@ -217,6 +217,9 @@ struct CrossEntropyArgs {
 };
 
 // Backward. Every gradient is accumulated (+=); an absent gradient is not wanted. g_x has the shape of x.
+// The gradient of a state is the exception: on entry it is that of the state behind the last row, on return
+// that of the state before the first one, for the slots of the sequences that have rows. Absent, nothing
+// behind the rows depends on the state.
 
 struct EmbeddingBackwardArgs {
   Tensor g_table;
@@ -238,13 +241,32 @@ struct LinearBackwardArgs {
 };
 
 struct TokenShiftBackwardArgs {
-  Tensor g_x;
+  Tensor g_x, g_state;
   std::array<Tensor, TokenShiftArgs::kMax> g_mu, g_y, mu;
   Tensor x;
-  Tensor first;  // (slots, C): the carried rows before the forward pass; their gradient is cut
+  Tensor first;  // (slots, C): the carried rows before the forward pass
   int n = 0;
   ShiftMix mix;
   Seqs seqs;
+};
+
+struct TokenDeltaBackwardArgs {
+  Tensor g_x, g_state;
+  Tensor g_delta;
+  Seqs seqs;
+};
+
+struct ShiftByBackwardArgs {
+  Tensor g_x, g_delta, g_mu;
+  Tensor g_y, delta, mu;
+};
+
+struct DataShiftBackwardArgs {
+  Tensor g_x, g_delta, g_z;
+  std::array<Tensor, DataShiftArgs::kMax> g_w2, g_maa;
+  std::array<Tensor, DataShiftArgs::kMax> g_y;
+  Tensor delta, z;
+  std::array<Tensor, DataShiftArgs::kMax> w2, maa;
 };
 
 struct SpreadBackwardArgs {
@@ -253,12 +275,51 @@ struct SpreadBackwardArgs {
   Act act;
 };
 
-/// Derived in src/ops/wkv4/README.md. The incoming state (aa, bb, pp before the forward pass) is a constant.
+/// Derived in src/ops/wkv4/README.md. The gradient of the state is that of aa and bb with pp held fixed: only
+/// aa e^pp and bb e^pp mean something.
 struct Wkv4BackwardArgs {
   Tensor g_k, g_v, g_w, g_u;
+  Tensor g_aa, g_bb;
   Tensor g_y, y, k, v, w, u;
-  Tensor aa, bb, pp;
+  Tensor aa, bb, pp;  // before the forward pass
   Seqs seqs;
+};
+
+/// Derived in src/ops/wkv6/README.md.
+struct Wkv6BackwardArgs {
+  Tensor g_r, g_k, g_v, g_w, g_u, g_state;
+  Tensor g_y, r, k, v, w, u;
+  Tensor state;  // before the forward pass
+  Seqs seqs;
+};
+
+/// Derived in src/ops/wkv7/README.md.
+struct Wkv7BackwardArgs {
+  Tensor g_r, g_w, g_k, g_v, g_alpha, g_beta, g_state;
+  Tensor g_y, r, w, k, v, alpha, beta;
+  Tensor state;  // before the forward pass
+  Seqs seqs;
+};
+
+struct DeltaKeysBackwardArgs {
+  Tensor g_k, g_a, g_k_k, g_k_a;
+  Tensor g_k_new, g_alpha, g_beta;
+  Tensor k, a, k_k, k_a;
+  std::int64_t H;
+};
+
+struct GroupNormBackwardArgs {
+  Tensor g_x, g_w, g_b, g_g;
+  Tensor g_y, x, w, b, g;  // g optional, as in the forward pass
+  std::int64_t H;
+  double eps;
+};
+
+struct Wkv7OutputBackwardArgs {
+  Tensor g_x, g_r, g_k, g_v, g_g, g_r_k, g_w, g_b;
+  Tensor g_y, x, r, k, v, g, r_k, w, b;
+  std::int64_t H;
+  double eps;
 };
 
 struct MulBackwardArgs {
@@ -272,9 +333,21 @@ struct AddBackwardArgs {
   Tensor g_y;
 };
 
+struct LerpBackwardArgs {
+  Tensor g_a, g_b, g_m;
+  Tensor g_y, a, b, m;
+};
+
 struct GatherRowsBackwardArgs {
   Tensor g_x;
   Tensor g_y, rows;
+};
+
+struct TinyAttentionBackwardArgs {
+  Tensor g_q, g_k, g_v, g_state;
+  Tensor g_y, q, k, v;
+  Tensor state;  // before the forward pass
+  Seqs seqs;
 };
 
 struct CrossEntropyBackwardArgs {

@@ -15,7 +15,7 @@ EngineOptions ModelOptions::engine_options() const {
   o.backend.threads = threads;
   o.backend.pinning = pin ? Pinning::kCores : Pinning::kNone;
   o.backend.sparsity = sparsity_of(sparsity);
-  o.backend.repack = !no_repack;
+  o.backend.packing = no_repack ? Packing::kNever : Packing::kOnce;
   o.load.groupnorm_eps = groupnorm_eps;
   o.tokenizer = vocab;
   const std::optional<DType> type = dtype.empty() ? std::nullopt : dtype_from_name(dtype);

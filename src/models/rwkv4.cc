@@ -96,19 +96,26 @@ Tensor Rwkv4::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
   Tensor x = op::layer_norm(c, e, ln0, layer_norm_eps);
   for (int l = 0; l < dims_.L; ++l) {
     const Block& p = blocks[static_cast<std::size_t>(l)];
-    x = op::block<1>(
-        c, l, {x}, state[static_cast<std::size_t>(l)],
-        [&, l, e, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
-          Tensor h = in[0];
-          h = op::part(b, [&] {
-            const Tensor x1 = op::layer_norm(b, h, p.ln1, layer_norm_eps);
-            return op::add_to(b, h, time_mix(b, p.att, x1, s, seqs));
-          });
-          h = op::add_to(
-              b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2, layer_norm_eps), s, seqs));
-          if (l == dims_.tiny_layer) h = op::add_to(b, h, tiny_attention(b, h, e, s, seqs));
-          return std::array{h};
-        })[0];
+    LayerState& of_layer = state[static_cast<std::size_t>(l)];
+    const auto body = [this, &p, seqs = batch.seqs](Ctx& b, Tensor h, LayerState& s) {
+      h = op::part(b, [&] {
+        const Tensor x1 = op::layer_norm(b, h, p.ln1, layer_norm_eps);
+        return op::add_to(b, h, time_mix(b, p.att, x1, s, seqs));
+      });
+      return op::add_to(
+          b, h, channel_mix(b, p.ffn, op::layer_norm(b, h, p.ln2, layer_norm_eps), s, seqs));
+    };
+    if (l == dims_.tiny_layer) {  // which also looks at the embedding
+      x = op::block<2>(
+          c, l, {x, e}, of_layer, [this, body, seqs = batch.seqs](Ctx& b, auto in, LayerState& s) {
+            const Tensor h = body(b, in[0], s);
+            return std::array{op::add_to(b, h, tiny_attention(b, h, in[1], s, seqs)), in[1]};
+          })[0];
+    } else {
+      x = op::block<1>(c, l, {x}, of_layer, [body](Ctx& b, auto in, LayerState& s) {
+        return std::array{body(b, in[0], s)};
+      })[0];
+    }
   }
   if (!batch.logit_rows) return {};
   x = op::gather_rows(c, x, batch.logit_rows);

@@ -54,8 +54,7 @@ std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>&
                                  LayerState& state, Body body) {
   LayerState before;
   for (const Tensor& s : state.tensors) {
-    before.tensors.push_back(c.arena.make(s.shape, s.dtype));
-    c.backend.transfer(before.tensors.back(), s);
+    before.tensors.push_back(c.copy_of(s));
   }
   std::array<Tensor, n> out;
   for (std::size_t i = 0; i < n; ++i) {

@@ -50,10 +50,13 @@ struct Ctx {
     if (observer != nullptr) (*observer)(op, y);
     return y;
   }
-  /// For fronts whose backward kernel does not exist: training must not silently lose a gradient.
-  void refuse_tape(const char* op) const {
-    if (tape != nullptr)
-      fail(Code::kUnsupported, "op::{}: it has no backward, so it cannot be trained through", op);
+  /// A recurrent state as it is now, under the same mark: what a backward pass needs of what the kernel is
+  /// about to overwrite.
+  [[nodiscard]] Tensor copy_of(const Tensor& state) const {
+    Tensor copy = arena.make(state.shape, state.dtype);
+    copy.var = state.var;
+    backend.transfer(copy, state);
+    return copy;
   }
 };
 

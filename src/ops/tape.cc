@@ -2,17 +2,26 @@
 
 namespace prwkv {
 
-void ParamGrads::watch(const Tensor& param) {
-  if (entries_.contains(param.data)) return;
+ParamGrads::Entry ParamGrads::zeros(const Tensor& like) const {
   Entry e;
-  e.grad.shape = param.shape;
+  e.grad.shape = like.shape;
   e.grad.dtype = backend_->activation_dtype();
   e.buffer = backend_->allocate(e.grad.bytes());
   e.grad.data = e.buffer.data();
-  entries_.emplace(param.data, std::move(e));
+  return e;
+}
+
+void ParamGrads::watch(const Tensor& param) {
+  if (!entries_.contains(param.data)) entries_.emplace(param.data, zeros(param));
+}
+
+void ParamGrads::watch_state(Tensor& state) {
+  state.var = -2 - static_cast<int>(states_.size());
+  states_.push_back(zeros(state));
 }
 
 Tensor ParamGrads::of(const Tensor& param) const {
+  if (param.var < -1) return states_.at(static_cast<std::size_t>(-2 - param.var)).grad;
   const auto it = entries_.find(param.data);
   return it == entries_.end() ? Tensor{} : it->second.grad;
 }

@@ -10,13 +10,19 @@
 
 namespace prwkv {
 
-/// Gradients of the weights being trained, zero at first, shared by all tapes of one training step.
+/// Gradients of what is being trained, zero at first, shared by all tapes of one training step: weights, and
+/// recurrent states.
 class ParamGrads {
  public:
   explicit ParamGrads(Backend& backend) : backend_(&backend) {}
   /// Asks for the gradient of `param`. Weights that nobody watches cost nothing.
   void watch(const Tensor& param);
-  /// Absent if the parameter is not watched.
+  /// Asks for the gradient of a state, and marks it so that copies of it are known too. A forward pass
+  /// overwrites a state, so the gradient means two things: set before a backward pass, or left at zero, it is
+  /// that of the state behind the rows; afterwards that of the state before them. Walking back from
+  /// piece to piece of a sequence it needs no attention at all.
+  void watch_state(Tensor& state);
+  /// Absent if the parameter or state is not watched.
   [[nodiscard]] Tensor of(const Tensor& param) const;
 
  private:
@@ -24,8 +30,11 @@ class ParamGrads {
     Buffer buffer;
     Tensor grad;
   };
+  [[nodiscard]] Entry zeros(const Tensor& like) const;
+
   Backend* backend_;
   std::map<const void*, Entry> entries_;  // by the parameter's address
+  std::vector<Entry> states_;             // by −2 − Tensor::var
 };
 
 /// A linear record of one forward pass. Values carry their index (`Tensor::var`); gradients are
@@ -39,8 +48,8 @@ class Tape {
 
   /// Returns `t` as a value of this tape.
   [[nodiscard]] Tensor value(Tensor t);
-  /// The accumulated gradient of a value or a watched parameter, same shape, activation type;
-  /// absent for constants.
+  /// The accumulated gradient of a value or of what ParamGrads watches, same shape, activation type; absent
+  /// for constants.
   [[nodiscard]] Tensor grad(const Tensor& t);
   /// Appends a step; steps run last to first.
   void record(std::function<void(Tape&)> step) { steps_.push_back(std::move(step)); }

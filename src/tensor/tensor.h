@@ -46,7 +46,9 @@ struct Tensor {
   Shape shape;
   DType dtype = DType::kF32;
   Layout layout = Layout::kRows;
-  int var = -1;  ///< index of this value on the tape; -1 when nothing is recorded
+  /// Index of this value on the tape; −1 when nothing is recorded. Below: a recurrent state whose gradient is
+  /// wanted (ParamGrads::watch_state).
+  int var = -1;
 
   explicit operator bool() const { return data != nullptr; }
   [[nodiscard]] std::int64_t numel() const { return shape.numel(); }

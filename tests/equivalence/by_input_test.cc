@@ -200,8 +200,8 @@ TEST_P(ByInput, OtherLayoutsWhereItDoesNotFitOrIsNotWanted) {
 }
 
 TEST_P(ByInput, FloatsStayAsFilesHaveThemWhenTheyAreNotRepacked) {
-  const std::unique_ptr<Backend> backend =
-      make_backend({.threads = 1, .isa = GetParam().substr(std::strlen("cpu_")), .repack = false});
+  const std::unique_ptr<Backend> backend = make_backend(
+      {.threads = 1, .isa = GetParam().substr(std::strlen("cpu_")), .packing = Packing::kNever});
   for (const Input input : {Input::kAny, Input::kSquaredRelu}) {
     for (const DType t : {DType::kF32, DType::kF16, DType::kBF16})
       EXPECT_EQ(backend->packed(t, {64, 512}, input).layout, Layout::kRows);

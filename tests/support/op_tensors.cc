@@ -78,15 +78,50 @@ Tensors tensors_of(LinearBackwardArgs& a) {
   return List()({&a.g_x, &a.g_w, &a.g_bias, &a.g_y, &a.x, &a.w, &a.z});
 }
 Tensors tensors_of(TokenShiftBackwardArgs& a) {
-  return List()({&a.g_x})(a.g_mu)(a.g_y)(a.mu)({&a.x, &a.first})(a.seqs);
+  return List()({&a.g_x, &a.g_state})(a.g_mu)(a.g_y)(a.mu)({&a.x, &a.first})(a.seqs);
+}
+Tensors tensors_of(TokenDeltaBackwardArgs& a) {
+  return List()({&a.g_x, &a.g_state, &a.g_delta})(a.seqs);
+}
+Tensors tensors_of(ShiftByBackwardArgs& a) {
+  return List()({&a.g_x, &a.g_delta, &a.g_mu, &a.g_y, &a.delta, &a.mu});
+}
+Tensors tensors_of(DataShiftBackwardArgs& a) {
+  return List()({&a.g_x, &a.g_delta, &a.g_z})(a.g_w2)(a.g_maa)(a.g_y)({&a.delta, &a.z})(a.w2)(
+      a.maa);
 }
 Tensors tensors_of(SpreadBackwardArgs& a) { return List()({&a.g_p, &a.g_y, &a.p}); }
 Tensors tensors_of(Wkv4BackwardArgs& a) {
-  return List()({&a.g_k, &a.g_v, &a.g_w, &a.g_u, &a.g_y, &a.y, &a.k, &a.v, &a.w, &a.u, &a.aa, &a.bb,
-                 &a.pp})(a.seqs);
+  return List()({&a.g_k, &a.g_v, &a.g_w, &a.g_u, &a.g_aa, &a.g_bb, &a.g_y, &a.y, &a.k, &a.v, &a.w,
+                 &a.u, &a.aa, &a.bb, &a.pp})(a.seqs);
+}
+Tensors tensors_of(Wkv6BackwardArgs& a) {
+  return List()({&a.g_r, &a.g_k, &a.g_v, &a.g_w, &a.g_u, &a.g_state, &a.g_y, &a.r, &a.k, &a.v, &a.w,
+                 &a.u, &a.state})(a.seqs);
+}
+Tensors tensors_of(Wkv7BackwardArgs& a) {
+  return List()({&a.g_r, &a.g_w, &a.g_k, &a.g_v, &a.g_alpha, &a.g_beta, &a.g_state, &a.g_y, &a.r,
+                 &a.w, &a.k, &a.v, &a.alpha, &a.beta, &a.state})(a.seqs);
+}
+Tensors tensors_of(DeltaKeysBackwardArgs& a) {
+  return List()({&a.g_k, &a.g_a, &a.g_k_k, &a.g_k_a, &a.g_k_new, &a.g_alpha, &a.g_beta, &a.k, &a.a,
+                 &a.k_k, &a.k_a});
+}
+Tensors tensors_of(GroupNormBackwardArgs& a) {
+  return List()({&a.g_x, &a.g_w, &a.g_b, &a.g_g, &a.g_y, &a.x, &a.w, &a.b, &a.g});
+}
+Tensors tensors_of(Wkv7OutputBackwardArgs& a) {
+  return List()({&a.g_x, &a.g_r, &a.g_k, &a.g_v, &a.g_g, &a.g_r_k, &a.g_w, &a.g_b, &a.g_y, &a.x,
+                 &a.r, &a.k, &a.v, &a.g, &a.r_k, &a.w, &a.b});
 }
 Tensors tensors_of(MulBackwardArgs& a) { return List()({&a.g_a, &a.g_b, &a.g_y, &a.a, &a.b}); }
 Tensors tensors_of(AddBackwardArgs& a) { return List()({&a.g_x, &a.g_y}); }
+Tensors tensors_of(LerpBackwardArgs& a) {
+  return List()({&a.g_a, &a.g_b, &a.g_m, &a.g_y, &a.a, &a.b, &a.m});
+}
+Tensors tensors_of(TinyAttentionBackwardArgs& a) {
+  return List()({&a.g_q, &a.g_k, &a.g_v, &a.g_state, &a.g_y, &a.q, &a.k, &a.v, &a.state})(a.seqs);
+}
 Tensors tensors_of(GatherRowsBackwardArgs& a) { return List()({&a.g_x, &a.g_y, &a.rows}); }
 Tensors tensors_of(CrossEntropyBackwardArgs& a) {
   return List()({&a.g_logits, &a.g_loss, &a.logits, &a.targets});

@@ -20,7 +20,7 @@ namespace {
 constexpr std::int64_t kWorthAThread = 16 * 1024;
 // A piece of a product with few rows of x: about a sixteenth of a thread's share, so that threads
 // finish together, but long enough for memory to stream (ops/linear/streams_cpu.h).
-constexpr std::int64_t kShortestPiece = 32 * 1024, kLongestPiece = 256 * 1024;
+constexpr std::int64_t kShortestPiece = 32 * 1024;
 constexpr std::int64_t kPiecesPerThread = 16;
 // Weights by input and one row of x.
 constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
@@ -85,7 +85,7 @@ std::string CpuBackend::description() const {
 }
 
 Packed CpuBackend::packed(DType dtype, const Shape& shape, Input input) const {
-  if (!repack_ && is_float(dtype)) return {};
+  if (packing_ == Packing::kEachCall || (packing_ == Packing::kNever && is_float(dtype))) return {};
   const std::int64_t by_input = kernels_.by_input_bytes(dtype, shape[0], shape[1]);
   if (input == Input::kSquaredRelu && sparsity_ != Sparsity::kNone && by_input > 0)
     return {Layout::kByInput, static_cast<std::size_t>(by_input)};
@@ -260,7 +260,7 @@ void CpuBackend::products(cpu::Product* parts, int n) {
     work += parts[p].in * parts[p].out * parts[p].T;
   }
   const std::int64_t piece_bytes =
-      std::clamp(bytes / (kPiecesPerThread * pool_.size()), kShortestPiece, kLongestPiece);
+      std::clamp(bytes / (kPiecesPerThread * pool_.size()), kShortestPiece, kPieceBytes);
   for (int p = 0; p < n; ++p) {
     const auto i = static_cast<std::size_t>(p);
     rows[i] = units_of_piece(parts[p], piece_bytes);
@@ -280,11 +280,37 @@ void CpuBackend::products(cpu::Product* parts, int n) {
   add_segments(parts, n);
 }
 
+void CpuBackend::pack_for_call(cpu::Product* parts, int n) {
+  std::int64_t bytes = 0;
+  const auto panels_of = [&](const cpu::Product& p) {
+    return (p.out + kernels_.panel_rows - 1) / kernels_.panel_rows *
+           kernels_.panel_bytes(p.dtype, p.in);
+  };
+  for (int i = 0; i < n; ++i) {
+    if (parts[i].layout == Layout::kRows) bytes += panels_of(parts[i]);
+  }
+  if (panels_.bytes() < static_cast<std::size_t>(bytes))
+    panels_ = allocate(static_cast<std::size_t>(bytes));
+  auto* to = static_cast<std::byte*>(panels_.data());
+  for (int i = 0; i < n; ++i) {
+    cpu::Product& p = parts[i];
+    if (p.layout != Layout::kRows) continue;
+    const auto row = static_cast<std::int64_t>(row_bytes(p.dtype, p.in));
+    pool_.parallel_for(p.out, kPackedRows, [&](std::int64_t begin, std::int64_t end) {
+      kernels_.pack({.panels = to, .rows = p.w + begin * row, .in = p.in, .dtype = p.dtype}, begin,
+                    end);
+    });
+    p.w = to;
+    p.layout = Layout::kPacked;
+    to += panels_of(p);
+  }
+}
+
 void CpuBackend::linear(const LinearArgs& args) {
   std::array<cpu::Product, LinearArgs::kMax> parts;
   for (int i = 0; i < args.n; ++i) {
     const Projection& p = args.part[static_cast<std::size_t>(i)];
-    if (is_block(p.w.dtype) && p.w.layout == Layout::kRows)
+    if (is_block(p.w.dtype) && p.w.layout == Layout::kRows && packing_ != Packing::kEachCall)
       fail(Code::kInternal, "linear: a matrix of {} is not packed", name_of(p.w.dtype));
     parts[static_cast<std::size_t>(i)] = {.y = p.y.as<float>(),
                                           .saved = p.saved.as<float>(),
@@ -302,6 +328,7 @@ void CpuBackend::linear(const LinearArgs& args) {
                                           .layout = p.w.layout,
                                           .skips_zeros = sparsity_ == Sparsity::kSkip};
   }
+  if (packing_ == Packing::kEachCall) pack_for_call(parts.data(), args.n);
   products(parts.data(), args.n);
 }
 

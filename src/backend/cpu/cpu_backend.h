@@ -14,8 +14,7 @@
 namespace prwkv {
 
 /// Memory and transfers are the reference's (both live in the host's memory); every kernel is
-/// overridden, and a test demands it. Training is refused by name, not run on the reference's kernels:
-/// those are for checking, not for use.
+/// overridden, and a test demands it.
 class CpuBackend : public RefBackend {
  public:
   CpuBackend(const cpu::KernelTable& kernels, const BackendOptions& options)
@@ -23,7 +22,7 @@ class CpuBackend : public RefBackend {
         kernels_(kernels),
         pool_(options.threads, options.pinning),
         sparsity_(options.sparsity),
-        repack_(options.repack) {}
+        packing_(options.packing) {}
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] int threads() const { return pool_.size(); }
@@ -47,14 +46,16 @@ class CpuBackend : public RefBackend {
 
 #define X(op, Args) void op(const Args& args) override;
   PRWKV_FORWARD_OPS(X)
-#undef X
-#define X(op, Args) \
-  void op(const Args&) override { unsupported(#op); }
   PRWKV_BACKWARD_OPS(X)
 #undef X
 
  private:
+  /// Of weights, that a thread takes at a time at most, with few rows of x.
+  static constexpr std::int64_t kPieceBytes = 256 * 1024;
+
   void products(cpu::Product* parts, int n);
+  /// Packing::kEachCall.
+  void pack_for_call(cpu::Product* parts, int n);
   /// Output channels, or units of segments, that a thread takes at a time.
   [[nodiscard]] std::int64_t units_of_piece(const cpu::Product& p, std::int64_t piece_bytes) const;
   void convert_activations(cpu::Product* parts, int n);
@@ -62,14 +63,38 @@ class CpuBackend : public RefBackend {
   void add_segments(cpu::Product* parts, int n);
   void carry_last_rows(const Tensor& state, const Tensor& x, const Seqs& seqs);
 
+  // ---- backward (cpu_backward.cc)
+
+  /// y (rows, columns of the weights) += x · weights, x being (rows, steps), or (steps, rows) if transposed.
+  struct GradientProduct {
+    float* y;
+    std::int64_t rows, y_stride;
+    const float* x;
+    std::int64_t x_stride;
+    bool x_is_transposed;
+    cpu::Columns weights;  // (steps, columns); panels: nullptr
+  };
+  void add_product(const GradientProduct& g);
+  /// A matrix of f32 as the weights of such a product.
+  static cpu::Columns rows_of(const float* x, std::int64_t rows, std::int64_t columns,
+                              std::int64_t stride);
+  /// to += the sum of the rows of x, if it is wanted.
+  void column_sums(const Tensor& to, const float* x, std::int64_t rows);
+  cpu::StateScratch state_scratch(const Tensor& state, const Seqs& seqs, std::int64_t more_floats);
+  /// At least so much of a buffer; what was in it may be gone.
+  float* room(Buffer& buffer, std::int64_t floats);
+
   double read_rate(const ProbeMemory& memory, cpu::ReadPattern pattern);
   double product_rate(double (*run)(std::int64_t steps));
 
   const cpu::KernelTable& kernels_;
   ThreadPool pool_;
   Buffer activations_;  // in the forms that the products of one call want
+  Buffer panels_;       // matrices that are packed for one call
+  Buffer gradients_;    // of what an operation has inside
+  Buffer kept_;         // from the way there to the way back inside an operation
   Sparsity sparsity_;
-  bool repack_;
+  Packing packing_;
   Buffer segment_sums_;
   std::vector<std::int64_t> segment_bytes_;
   Skipping skipping_;

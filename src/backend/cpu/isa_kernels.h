@@ -13,6 +13,7 @@
 #include "ops/elementwise/elementwise_cpu.h"
 #include "ops/embedding/embedding_cpu.h"
 #include "ops/layer_norm/layer_norm_cpu.h"
+#include "ops/linear/gradient_cpu.h"
 #include "ops/linear/linear_cpu.h"
 #include "ops/output_norm/output_norm_cpu.h"
 #include "ops/tiny_attention/tiny_attention_cpu.h"
@@ -59,6 +60,29 @@ inline constexpr cpu::KernelTable kTable = {
     .gather_rows = &gather_rows,
     .tiny_attention = &tiny_attention,
     .cross_entropy = &cross_entropy,
+    .pack_columns = &pack_columns,
+    .tiles_of_columns = &tiles_of_columns,
+    .slopes = &slopes,
+    .column_sums = &column_sums,
+    .embedding_backward = &embedding_backward,
+    .layer_norm_backward = &layer_norm_backward,
+    .layer_norm_backward_params = &layer_norm_backward_params,
+    .token_shift_backward = &token_shift_backward,
+    .token_delta_backward = &token_delta_backward,
+    .shift_by_backward = &shift_by_backward,
+    .spread_backward = &spread_backward,
+    .wkv4_backward = &wkv4_backward,
+    .wkv6_backward = &wkv6_backward,
+    .wkv7_backward = &wkv7_backward,
+    .delta_keys_backward = &delta_keys_backward,
+    .group_norm_backward = &group_norm_backward,
+    .wkv7_output_backward = &wkv7_output_backward,
+    .mul_backward = &mul_backward,
+    .add_backward = &add_backward,
+    .lerp_backward = &lerp_backward,
+    .gather_rows_backward = &gather_rows_backward,
+    .tiny_attention_backward = &tiny_attention_backward,
+    .cross_entropy_backward = &cross_entropy_backward,
     .limits = &limit_probes,
 };
 

@@ -23,7 +23,8 @@ struct Product {
   Act act;
   float scale = 1;
   Layout layout = Layout::kRows;
-  bool skips_zeros = false;                // weights by input: those that meet zeros are not read
+  bool adds = false;         // y += instead of y =; panels of floats, nothing behind them
+  bool skips_zeros = false;  // weights by input: those that meet zeros are not read
   const std::byte* activations = nullptr;  // x in its form
   std::int64_t width = 1;                  // rows of it that lie together
   /// Weights by input and one row of x: what the segments of its inputs give. The channels are cut into
@@ -67,6 +68,66 @@ struct Activations {
   std::int64_t T, in, x_stride, width;
 };
 
+// ---- backward: what kernels get beside the arguments of an operation
+
+/// A matrix in memory becomes panels of f32 whose lanes are its columns: the weights of a product that sums
+/// over its rows.
+struct Columns {
+  float* panels;  // (columns / lanes, rows, lanes)
+  const std::byte* rows;
+  std::int64_t n_rows, n_columns, stride;  // stride in bytes
+  DType dtype;
+};
+/// Activations of such a product: rows are the columns of x.
+struct ColumnTiles {
+  float* to;
+  const float* x;  // (steps, rows), `stride` floats apart
+  std::int64_t rows, steps, stride, width;
+};
+/// g_z = scale · g_y ⊙ act'(z).
+struct Slopes {
+  float* g_z;
+  const float *g_y, *z;  // z: nullptr for kNone
+  Act act;
+  float scale;
+};
+/// to[c] += Σ over rows of x.
+struct ColumnSums {
+  float* to;
+  const float* x;
+  std::int64_t rows, stride;
+};
+struct LayerNormBackward {
+  LayerNormBackwardArgs args;
+  float* moments;  // (T, 2): mean and 1 / deviation of each row
+};
+/// Sequences share parameters, and threads take sequences: each gets a row of its own, to be added up.
+struct Wkv4Backward {
+  Wkv4BackwardArgs args;
+  float* kept;       // (T, A, 2)
+  float *g_w, *g_u;  // (sequences, A)
+};
+/// Where the rows of a state are walked back, unit by unit in memory of its own.
+struct StateScratch {
+  float* scratch;
+  std::int64_t unit_scratch;  // floats
+  std::int64_t run;           // tokens whose states are there at a time
+};
+struct Wkv6Backward : StateScratch {
+  Wkv6BackwardArgs args;
+  float *g_w, *g_u;  // g_u (sequences, A); g_w likewise if the decay is constant, else (T, A)
+};
+struct Wkv7Backward : StateScratch {
+  Wkv7BackwardArgs args;
+};
+struct TinyAttentionBackward {
+  TinyAttentionBackwardArgs args;
+  float* scratch;  // (sequences, 2, C, D)
+};
+
+/// Rows of a state that a backward kernel takes together.
+inline constexpr std::int64_t kStateRows = 4;
+
 template <class Args>
 using Kernel = void (*)(const Args& args, std::int64_t begin, std::int64_t end);
 
@@ -106,7 +167,30 @@ struct KernelTable {
   Kernel<GatherRowsArgs> gather_rows;        // rows of the result
   Kernel<TinyAttentionArgs> tiny_attention;  // sequence x channel
   Kernel<CrossEntropyArgs> cross_entropy;    // all rows at once
-  LimitProbes (*limits)();                   // what this processor can do at most
+  Kernel<Columns> pack_columns;              // rows
+  Kernel<ColumnTiles> tiles_of_columns;      // columns of x
+  Kernel<Slopes> slopes;                     // elements
+  Kernel<ColumnSums> column_sums;            // columns
+  Kernel<EmbeddingBackwardArgs> embedding_backward;      // channels
+  Kernel<LayerNormBackward> layer_norm_backward;         // rows
+  Kernel<LayerNormBackward> layer_norm_backward_params;  // channels, behind the rows
+  Kernel<TokenShiftBackwardArgs> token_shift_backward;   // channels
+  Kernel<TokenDeltaBackwardArgs> token_delta_backward;   // channels
+  Kernel<ShiftByBackwardArgs> shift_by_backward;         // channels
+  Kernel<SpreadBackwardArgs> spread_backward;            // elements of p
+  Kernel<Wkv4Backward> wkv4_backward;                 // sequence x group of kChannelGroup channels
+  Kernel<Wkv6Backward> wkv6_backward;                 // sequence x head
+  Kernel<Wkv7Backward> wkv7_backward;                 // sequence x head
+  Kernel<DeltaKeysBackwardArgs> delta_keys_backward;  // heads
+  Kernel<GroupNormBackwardArgs> group_norm_backward;  // heads
+  Kernel<Wkv7OutputBackwardArgs> wkv7_output_backward;      // heads
+  Kernel<MulBackwardArgs> mul_backward;                     // elements
+  Kernel<AddBackwardArgs> add_backward;                     // elements
+  Kernel<LerpBackwardArgs> lerp_backward;                   // elements
+  Kernel<GatherRowsBackwardArgs> gather_rows_backward;      // channels
+  Kernel<TinyAttentionBackward> tiny_attention_backward;    // sequences
+  Kernel<CrossEntropyBackwardArgs> cross_entropy_backward;  // rows
+  LimitProbes (*limits)();                                  // what this processor can do at most
 };
 
 /// What a panel has at most, whatever the instruction set.

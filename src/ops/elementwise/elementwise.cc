@@ -46,12 +46,17 @@ Tensor add_to(Ctx& c, const Tensor& x, const Tensor& y) {
 }
 
 Tensor lerp(Ctx& c, const Tensor& a, const Tensor& b, const Tensor& m) {
-  c.refuse_tape("lerp");
   expect_shape("lerp: b", b, a.shape);
   expect_shape("lerp: m", m, a.shape);
-  const Tensor y = c.make(a.shape);
+  Tensor y = c.make(a.shape);
   c.backend.lerp({y, a, b, m});
-  return c.result("lerp", y);
+  y = c.result("lerp", y);
+  if (c.tape != nullptr) {
+    c.tape->record([=](Tape& t) {
+      t.backend().lerp_backward({t.grad(a), t.grad(b), t.grad(m), t.grad(y), a, b, m});
+    });
+  }
+  return y;
 }
 
 Tensor reserve(Ctx& c, const Shape& shape) { return c.make(shape); }

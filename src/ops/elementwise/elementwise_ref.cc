@@ -46,6 +46,15 @@ void RefBackend::lerp(const LerpArgs& a) {
   }
 }
 
+void RefBackend::lerp_backward(const LerpBackwardArgs& a) {
+  for (std::int64_t i = 0; i < a.g_y.numel(); ++i) {
+    const double g = ref::load(a.g_y, i), m = ref::load(a.m, i);
+    ref::accumulate(a.g_a, i, g * (1 - m));
+    ref::accumulate(a.g_b, i, g * m);
+    ref::accumulate(a.g_m, i, g * (ref::load(a.b, i) - ref::load(a.a, i)));
+  }
+}
+
 void RefBackend::copy(const CopyArgs& a) {
   for (std::int64_t i = 0; i < a.y.numel(); ++i) ref::store(a.y, i, ref::load(a.x, i));
 }

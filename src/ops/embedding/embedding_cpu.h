@@ -29,4 +29,15 @@ inline void embedding(const EmbeddingArgs& a, std::int64_t begin, std::int64_t e
   }
 }
 
+/// Channels [begin, end) of all rows: the same token may come twice.
+inline void embedding_backward(const EmbeddingBackwardArgs& a, std::int64_t begin,
+                               std::int64_t end) {
+  const std::int64_t T = a.g_y.dim(0), C = a.g_y.dim(1);
+  for (std::int64_t t = 0; t < T; ++t) {
+    float* g = a.g_table.as<float>() + a.ids.as<const std::int32_t>()[t] * C + begin;
+    const float* g_y = a.g_y.as<float>() + t * C + begin;
+    for_vectors(end - begin, [&](std::int64_t c, int n) { accumulate(g + c, n, get(g_y + c, n)); });
+  }
+}
+
 }  // namespace prwkv::PRWKV_ISA

@@ -233,7 +233,8 @@ inline __attribute__((noinline)) void stream_tile(const cpu::Product& p, const S
       const std::int64_t row = (panel + n * distance) * P::kRows;
 #pragma GCC unroll 16
       for (int t = 0; t < X; ++t)
-        put_segment(p.y + t * p.y_stride + row, channels_left(row, end), s == 0, acc[n][t]);
+        put_segment(p.y + t * p.y_stride + row, channels_left(row, end), s == 0 && !p.adds,
+                    acc[n][t]);
     }
   }
 }
@@ -324,8 +325,11 @@ inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
     for (std::int64_t at = 0; at < (c.t1 - c.t0) * kStrip; at += Vec::size)
       put_segment(total + at, 0, s < kWhole, Vec::load(sums + at));
   }
-  for_results<N>(p, c, end,
-                 [&](float* y, int left, std::int64_t at) { put(y, left, Vec::load(total + at)); });
+  const bool adds = p.adds && c.first == 0;
+  for_results<N>(p, c, end, [&](float* y, int left, std::int64_t at) {
+    const Vec sum = Vec::load(total + at);
+    put(y, left, adds ? get(y, left) + sum : sum);
+  });
 }
 
 /// Output channels [begin, end) of all rows, without the epilogue; begin is the first of a panel.

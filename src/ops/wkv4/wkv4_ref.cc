@@ -33,6 +33,8 @@ void RefBackend::wkv4(const Wkv4Args& args) {
 //                    a' ← e^w (a + a')      b' ← e^w (b + b')
 //     reverse scan   g_k = q e^{u+k} (v − y) + e^k (GA v + GB)   g_v = q e^{u+k} + e^k GA
 //                    GA ← e^w GA + q        GB ← e^w GB − q y
+// GA and GB begin as the gradient of the outgoing state, which adds GA a' + GB b' to g_w, and end as that of the
+// incoming one.
 void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
   const auto A = args.k.dim(1);
   for (std::int64_t s = 0; s < args.seqs.n; ++s) {
@@ -62,6 +64,12 @@ void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
         p = next;
       }
       double GA = 0, GB = 0, P = -1e38;  // times e^{−P}
+      if (args.g_aa && begin < end) {
+        GA = ref::load(args.g_aa, slot * A + c);
+        GB = ref::load(args.g_bb, slot * A + c);
+        P = -p;
+        ref::accumulate(args.g_w, c, GA * da + GB * db);
+      }
       for (std::int64_t t = end - 1; t >= begin; --t) {
         const double k = ref::load(args.k, t * A + c), v = ref::load(args.v, t * A + c),
                      y = ref::load(args.y, t * A + c);
@@ -74,6 +82,11 @@ void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
         GA = f1 * GA + f2;
         GB = f1 * GB - f2 * y;
         P = next;
+      }
+      if (args.g_aa && begin < end) {
+        const double scale = std::exp(P + ref::load(args.pp, slot * A + c));
+        ref::store(args.g_aa, slot * A + c, GA * scale);
+        ref::store(args.g_bb, slot * A + c, GB * scale);
       }
     }
   }

@@ -168,4 +168,159 @@ inline void delta_keys(const DeltaKeysArgs& a, std::int64_t begin, std::int64_t 
   }
 }
 
+/// R rows of a head's state, from row i on, and all tokens of a sequence. They are walked forward once, keeping the
+/// states at the beginning of every run; then run after run from the last, whose states are computed again.
+/// Rows meet only in what they add to the gradients of keys.
+template <int R>
+inline void wkv7_backward_rows(const cpu::Wkv7Backward& b, const Seqs::Range& seq,
+                               std::int64_t head, std::int64_t i, float* scratch) {
+  const Wkv7BackwardArgs& a = b.args;
+  const std::int64_t H = a.state.dim(1), N = a.state.dim(2), A = H * N, h = head * N;
+  const std::int64_t run = b.run, size = R * N;
+  const std::int64_t T = seq.end - seq.begin, runs = (T + run - 1) / run;
+  float *starts = scratch, *states = starts + runs * size, *G = states + (run + 1) * size,
+        *removed = G + size;
+  const std::int64_t slot = (seq.slot * H + head) * N * N + i * N;
+  const auto row_of = [&](const Tensor& x, std::int64_t t) { return x.as<float>() + t * A + h; };
+  // s receives S α.
+  const auto advance = [&](std::int64_t t, const float* from, float* to, float* s) {
+    const float *w = row_of(a.w, t), *k = row_of(a.k, t), *alpha = row_of(a.alpha, t),
+                *beta = row_of(a.beta, t), *v = row_of(a.v, t) + i;
+    Vec dot[R];
+    for (Vec& d : dot) d = Vec::zero();
+    for_vectors(N, [&](std::int64_t j, int n) {
+      const Vec key = get(alpha + j, n);
+#pragma GCC unroll 4
+      for (int q = 0; q < R; ++q) dot[q] = fma(get(from + q * N + j, n), key, dot[q]);
+    });
+    sums_of(dot, s);
+    for_vectors(N, [&](std::int64_t j, int n) {
+      const Vec decay = get(w + j, n), key = get(k + j, n), again = get(beta + j, n);
+#pragma GCC unroll 4
+      for (int q = 0; q < R; ++q) {
+        put(to + q * N + j, n,
+            fma(get(from + q * N + j, n), decay,
+                fma(Vec::broadcast(s[q]), again, Vec::broadcast(v[q]) * key)));
+      }
+    });
+  };
+  std::memcpy(starts, a.state.as<float>() + slot, static_cast<std::size_t>(size) * sizeof(float));
+  for (std::int64_t p = 0; p + 1 < runs; ++p) {
+    float* next = starts + (p + 1) * size;
+    advance(seq.begin + p * run, starts + p * size, next, removed);
+    for (std::int64_t t = 1; t < run; ++t) advance(seq.begin + p * run + t, next, next, removed);
+  }
+  if (a.g_state)
+    std::memcpy(G, a.g_state.as<float>() + slot, static_cast<std::size_t>(size) * sizeof(float));
+  else
+    std::memset(G, 0, static_cast<std::size_t>(size) * sizeof(float));
+  for (std::int64_t p = runs - 1; p >= 0; --p) {
+    const std::int64_t first = seq.begin + p * run, count = T - p * run < run ? T - p * run : run;
+    std::memcpy(states, starts + p * size, static_cast<std::size_t>(size) * sizeof(float));
+    for (std::int64_t t = 0; t < count; ++t)
+      advance(first + t, states + t * size, states + (t + 1) * size, removed + t * R);
+    for (std::int64_t at = count - 1; at >= 0; --at) {
+      const std::int64_t t = first + at;
+      const float *before = states + at * size, *behind = before + size, *s = removed + at * R;
+      const float *r = row_of(a.r, t), *k = row_of(a.k, t), *beta = row_of(a.beta, t),
+                  *v = row_of(a.v, t) + i, *g_y = row_of(a.g_y, t) + i;
+      Vec g_v[R], g_s[R];
+      for (int q = 0; q < R; ++q) g_v[q] = g_s[q] = Vec::zero();
+      for_vectors(N, [&](std::int64_t j, int n) {
+        const Vec query = get(r + j, n), key = get(k + j, n), again = get(beta + j, n);
+#pragma GCC unroll 4
+        for (int q = 0; q < R; ++q) {
+          const Vec g = fma(Vec::broadcast(g_y[q]), query, get(G + q * N + j, n));
+          put(G + q * N + j, n, g);
+          g_v[q] = fma(g, key, g_v[q]);
+          g_s[q] = fma(g, again, g_s[q]);
+        }
+      });
+      float value[R], to_s[R];
+      sums_of(g_v, value);
+      sums_of(g_s, to_s);
+      for (int q = 0; a.g_v && q < R; ++q) row_of(a.g_v, t)[i + q] += value[q];
+      for_vectors(N, [&](std::int64_t j, int n) {
+        const Vec decay = get(row_of(a.w, t) + j, n), alpha = get(row_of(a.alpha, t) + j, n);
+        Vec g_r = Vec::zero(), g_k = Vec::zero(), g_w = Vec::zero(), g_alpha = Vec::zero(),
+            g_beta = Vec::zero();
+#pragma GCC unroll 4
+        for (int q = 0; q < R; ++q) {
+          const Vec g = get(G + q * N + j, n), old = get(before + q * N + j, n),
+                    to_row = Vec::broadcast(to_s[q]);
+          g_r = fma(get(behind + q * N + j, n), Vec::broadcast(g_y[q]), g_r);
+          g_k = fma(g, Vec::broadcast(v[q]), g_k);
+          g_beta = fma(g, Vec::broadcast(s[q]), g_beta);
+          g_alpha = fma(old, to_row, g_alpha);
+          g_w = fma(g, old, g_w);
+          put(G + q * N + j, n, fma(g, decay, to_row * alpha));
+        }
+        if (a.g_r) accumulate(row_of(a.g_r, t) + j, n, g_r);
+        if (a.g_k) accumulate(row_of(a.g_k, t) + j, n, g_k);
+        if (a.g_w) accumulate(row_of(a.g_w, t) + j, n, g_w);
+        if (a.g_alpha) accumulate(row_of(a.g_alpha, t) + j, n, g_alpha);
+        if (a.g_beta) accumulate(row_of(a.g_beta, t) + j, n, g_beta);
+      });
+    }
+  }
+  if (a.g_state)
+    std::memcpy(a.g_state.as<float>() + slot, G, static_cast<std::size_t>(size) * sizeof(float));
+}
+
+/// Units as in the forward pass.
+inline void wkv7_backward(const cpu::Wkv7Backward& b, std::int64_t begin, std::int64_t end) {
+  const Wkv7BackwardArgs& a = b.args;
+  const std::int64_t H = a.state.dim(1), N = a.state.dim(2);
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    const Seqs::Range seq = a.seqs[unit / H];
+    if (seq.begin == seq.end) continue;
+    float* scratch = b.scratch + unit * b.unit_scratch;
+    std::int64_t i = 0;
+    for (; i + cpu::kStateRows <= N; i += cpu::kStateRows)
+      wkv7_backward_rows<cpu::kStateRows>(b, seq, unit % H, i, scratch);
+    for (; i < N; ++i) wkv7_backward_rows<1>(b, seq, unit % H, i, scratch);
+  }
+}
+
+/// Heads [begin, end) of all rows.
+inline void delta_keys_backward(const DeltaKeysBackwardArgs& a, std::int64_t begin,
+                                std::int64_t end) {
+  const std::int64_t T = a.k.dim(0), A = a.k.dim(1), N = A / a.H;
+  for (std::int64_t h = begin * N; h < end * N; h += N) {
+    const float *k_k = a.k_k.as<float>() + h, *k_a = a.k_a.as<float>() + h;
+    for (std::int64_t t = 0; t < T; ++t) {
+      const std::int64_t at = t * A + h;
+      const float *k = a.k.as<float>() + at, *rate = a.a.as<float>() + at,
+                  *g_new = a.g_k_new.as<float>() + at, *g_alpha = a.g_alpha.as<float>() + at,
+                  *g_beta = a.g_beta.as<float>() + at;
+      const auto g_unit = [&](std::int64_t c, int n) {
+        return get(g_beta + c, n) * get(rate + c, n) - get(g_alpha + c, n);
+      };
+      Vec squares = Vec::zero(), along = Vec::zero();
+      for_vectors(N, [&](std::int64_t c, int n) {
+        const Vec kappa = get(k + c, n) * get(k_k + c, n);
+        squares = fma(kappa, kappa, squares);
+        along = fma(kappa, g_unit(c, n), along);
+      });
+      const float norm = __builtin_sqrtf(sum(squares));
+      const bool is_short = norm < 1e-12f;
+      const float one_by = 1.0f / (is_short ? 1e-12f : norm);
+      const Vec scale = Vec::broadcast(one_by),
+                turn = Vec::broadcast(is_short ? 0.0f : sum(along) * one_by);  // κ̂ · g_κ̂
+      for_vectors(N, [&](std::int64_t c, int n) {
+        const Vec key = get(k + c, n), eta = get(rate + c, n), weight = get(k_k + c, n),
+                  share = get(k_a + c, n), g = get(g_new + c, n), one = Vec::broadcast(1.0f);
+        const Vec unit = key * weight * scale, g_kappa = (g_unit(c, n) - unit * turn) * scale;
+        if (a.g_a)
+          accumulate(a.g_a.as<float>() + at + c, n, fma(get(g_beta + c, n), unit, g * key * share));
+        if (a.g_k)
+          accumulate(a.g_k.as<float>() + at + c, n,
+                     fma(g_kappa, weight, g * fma(eta - one, share, one)));
+        if (a.g_k_k) accumulate(a.g_k_k.as<float>() + h + c, n, g_kappa * key);
+        if (a.g_k_a) accumulate(a.g_k_a.as<float>() + h + c, n, g * key * (eta - one));
+      });
+    }
+  }
+}
+
 }  // namespace prwkv::PRWKV_ISA

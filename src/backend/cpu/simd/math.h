@@ -73,6 +73,38 @@ inline Vec apply(Act act, Vec z) {
   return z;
 }
 
+/// d act / d z.
+inline Vec slope(Act act, Vec z) {
+  const Vec one = Vec::broadcast(1.0f);
+  switch (act) {
+    case Act::kNone: return one;
+    case Act::kSigmoid: {
+      const Vec s = sigmoid(z);
+      return s * (one - s);
+    }
+    case Act::kTanh: {
+      const Vec t = tanh(z);
+      return one - t * t;
+    }
+    case Act::kSilu: {
+      const Vec s = sigmoid(z);
+      return s * fma(z, one - s, one);
+    }
+    case Act::kReluSq: return max(Vec::zero(), z + z);
+    case Act::kExp: return exp(z);
+    case Act::kNegExp: return Vec::zero() - exp(z);
+    case Act::kExpNegExp: {
+      const Vec e = exp(z);
+      return Vec::zero() - e * exp(Vec::zero() - e);
+    }
+    case Act::kDecay7: {
+      const Vec s = sigmoid(z), scale = Vec::broadcast(-0.606530659712633f);
+      return scale * s * (one - s) * exp(scale * s);
+    }
+  }
+  return one;
+}
+
 /// Calls f(i, n) for i = 0, size, 2 size, … over [0, count); n = how many elements are left if
 /// fewer than `size`, else 0. Kernels read with `get` and write with `put`, so the tail runs
 /// through the same arithmetic as the rest.
@@ -90,5 +122,7 @@ inline void put(float* p, int n, Vec v) {
   else
     v.store_first(p, n);
 }
+/// p[i …] += v.
+inline void accumulate(float* p, int n, Vec v) { put(p, n, get(p, n) + v); }
 
 }  // namespace prwkv::PRWKV_ISA

@@ -1,0 +1,297 @@
+/// The backward pass on the CPU. What rows share, the gradients of parameters, has one owner each: a thread takes
+/// channels, heads or sequences, never rows, so sums have one order whatever the number of threads.
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cpu/cpu_backend.h"
+
+namespace prwkv {
+namespace {
+
+// A line of each row, times four: what a thread takes of the channels at a time, so that rows are read in pieces
+// that memory likes.
+constexpr std::int64_t kChannelsAtOnce = 64;
+// Elementary operations are cheap, waking a thread is not.
+constexpr std::int64_t kElementsAtOnce = 16 * 1024;
+
+std::int64_t longest(const Seqs& seqs) {
+  std::int64_t most = 0;
+  for (std::int64_t s = 0; s < seqs.n; ++s) most = std::max(most, seqs[s].end - seqs[s].begin);
+  return most;
+}
+
+}  // namespace
+
+float* CpuBackend::room(Buffer& buffer, std::int64_t floats) {
+  const std::size_t bytes = static_cast<std::size_t>(floats) * sizeof(float);
+  if (buffer.bytes() < bytes) buffer = allocate(bytes);
+  return static_cast<float*>(buffer.data());
+}
+
+void CpuBackend::column_sums(const Tensor& to, const float* x, std::int64_t rows) {
+  if (!to) return;
+  const std::int64_t n = to.numel();
+  const cpu::ColumnSums args = {.to = to.as<float>(), .x = x, .rows = rows, .stride = n};
+  pool_.parallel_for(n, kChannelsAtOnce, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.column_sums(args, begin, end);
+  });
+}
+
+// y (rows, columns) += x · weights, both operands brought into the forms of a product: panels of f32 whose lanes are
+// the columns of `weights`, and tiles of the rows of x, or of its columns.
+void CpuBackend::add_product(const GradientProduct& g) {
+  const std::int64_t lanes = kernels_.panel_rows, columns = g.weights.n_columns,
+                     steps = g.weights.n_rows;
+  if (g.rows == 0 || columns == 0 || steps == 0) return;
+  cpu::Columns weights = g.weights;
+  weights.panels = room(panels_, (columns + lanes - 1) / lanes * lanes * steps);
+  pool_.parallel_for(
+      steps, std::max<std::int64_t>(1, kElementsAtOnce / columns),
+      [&](std::int64_t begin, std::int64_t end) { kernels_.pack_columns(weights, begin, end); });
+  const std::int64_t most = kernels_.tile_cols(cpu::Form::kFloatTiles),
+                     width =
+                         (g.rows + (g.rows + most - 1) / most - 1) / ((g.rows + most - 1) / most);
+  float* tiles = room(activations_, g.rows * steps);
+  const std::int64_t at_once = std::max<std::int64_t>(1, kElementsAtOnce / steps / width) * width;
+  pool_.parallel_for(g.rows, at_once, [&](std::int64_t begin, std::int64_t end) {
+    if (g.x_is_transposed) {
+      kernels_.tiles_of_columns({.to = tiles,
+                                 .x = g.x,
+                                 .rows = g.rows,
+                                 .steps = steps,
+                                 .stride = g.x_stride,
+                                 .width = width},
+                                begin, end);
+    } else {
+      kernels_.convert_activations({.form = cpu::Form::kFloatTiles,
+                                    .to = reinterpret_cast<std::byte*>(tiles),
+                                    .x = g.x,
+                                    .T = g.rows,
+                                    .in = steps,
+                                    .x_stride = g.x_stride,
+                                    .width = width},
+                                   begin, end);
+    }
+  });
+  const cpu::Product p = {.y = g.y,
+                          .saved = nullptr,
+                          .x = nullptr,
+                          .w = reinterpret_cast<const std::byte*>(weights.panels),
+                          .bias = nullptr,
+                          .T = g.rows,
+                          .in = steps,
+                          .out = columns,
+                          .x_stride = 0,
+                          .y_stride = g.y_stride,
+                          .dtype = DType::kF32,
+                          .act = Act::kNone,
+                          .layout = Layout::kPacked,
+                          .adds = true,
+                          .activations = reinterpret_cast<const std::byte*>(tiles),
+                          .width = width};
+  pool_.parallel_for(
+      columns, units_of_piece(p, kPieceBytes),
+      [&](std::int64_t begin, std::int64_t end) { kernels_.product(p, begin, end); });
+}
+
+void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
+  const std::int64_t T = a.x.dim(0), in = a.x.dim(1), out = a.g_y.dim(1);
+  if (T == 0) return;
+  if (a.g_x && a.w.layout != Layout::kRows)
+    fail(Code::kInternal, "linear_backward: the matrix is packed; BackendOptions::packing decides");
+  const float* g_z = a.g_y.as<float>();
+  const auto scaled_slopes = [&](float scale) {
+    float* to = room(gradients_, T * out);
+    const cpu::Slopes args = {.g_z = to,
+                              .g_y = a.g_y.as<float>(),
+                              .z = a.z ? a.z.as<float>() : nullptr,
+                              .act = a.act,
+                              .scale = scale};
+    pool_.parallel_for(T * out, kElementsAtOnce, [&](std::int64_t begin, std::int64_t end) {
+      kernels_.slopes(args, begin, end);
+    });
+    g_z = to;
+  };
+  if (a.z) scaled_slopes(1);
+  column_sums(a.g_bias, g_z, T);
+  if (a.scale != 1) scaled_slopes(a.scale);
+  if (a.g_x) {
+    add_product({.y = a.g_x.as<float>(),
+                 .rows = T,
+                 .y_stride = in,
+                 .x = g_z,
+                 .x_stride = out,
+                 .x_is_transposed = false,
+                 .weights = {.panels = nullptr,
+                             .rows = a.w.as<const std::byte>(),
+                             .n_rows = out,
+                             .n_columns = in,
+                             .stride = static_cast<std::int64_t>(row_bytes(a.w.dtype, in)),
+                             .dtype = a.w.dtype}});
+  }
+  if (a.g_w) {
+    add_product({.y = a.g_w.as<float>(),
+                 .rows = out,
+                 .y_stride = in,
+                 .x = g_z,
+                 .x_stride = out,
+                 .x_is_transposed = true,
+                 .weights = rows_of(a.x.as<float>(), T, in, in)});
+  }
+}
+
+cpu::Columns CpuBackend::rows_of(const float* x, std::int64_t rows, std::int64_t columns,
+                                 std::int64_t stride) {
+  return {.panels = nullptr,
+          .rows = reinterpret_cast<const std::byte*>(x),
+          .n_rows = rows,
+          .n_columns = columns,
+          .stride = stride * static_cast<std::int64_t>(sizeof(float)),
+          .dtype = DType::kF32};
+}
+
+// With μ = maa + W2 z and g_μ = g_y ⊙ δ, for each of the five: the rest are products.
+void CpuBackend::data_shift_backward(const DataShiftBackwardArgs& a) {
+  const std::int64_t T = a.delta.dim(0), C = a.delta.dim(1), D = a.w2[0].dim(1),
+                     stride = a.z.dim(1);
+  if (T == 0) return;
+  Tensor mu = a.delta, g_mu = a.delta;
+  mu.data = room(gradients_, 2 * T * C);
+  g_mu.data = mu.as<float>() + T * C;
+  for (std::size_t q = 0; q < DataShiftArgs::kMax; ++q) {
+    const float* z = a.z.as<float>() + static_cast<std::int64_t>(q) * D;
+    cpu::Product shift = {.y = mu.as<float>(),
+                          .saved = nullptr,
+                          .x = z,
+                          .w = a.w2[q].as<std::byte>(),
+                          .bias = a.maa[q].as<float>(),
+                          .T = T,
+                          .in = D,
+                          .out = C,
+                          .x_stride = stride,
+                          .y_stride = C,
+                          .dtype = a.w2[q].dtype,
+                          .act = Act::kNone};
+    products(&shift, 1);
+    zero(g_mu);
+    mul_backward({a.g_delta, g_mu, a.g_y[q], a.delta, mu});
+    if (a.g_x) add_backward({a.g_x, a.g_y[q]});
+    column_sums(a.g_maa[q], g_mu.as<float>(), T);
+    if (a.g_z) {
+      add_product({.y = a.g_z.as<float>() + static_cast<std::int64_t>(q) * D,
+                   .rows = T,
+                   .y_stride = stride,
+                   .x = g_mu.as<float>(),
+                   .x_stride = C,
+                   .x_is_transposed = false,
+                   .weights = {.panels = nullptr,
+                               .rows = a.w2[q].as<const std::byte>(),
+                               .n_rows = C,
+                               .n_columns = D,
+                               .stride = static_cast<std::int64_t>(row_bytes(a.w2[q].dtype, D)),
+                               .dtype = a.w2[q].dtype}});
+    }
+    if (a.g_w2[q]) {
+      add_product({.y = a.g_w2[q].as<float>(),
+                   .rows = C,
+                   .y_stride = D,
+                   .x = g_mu.as<float>(),
+                   .x_stride = C,
+                   .x_is_transposed = true,
+                   .weights = rows_of(z, T, D, stride)});
+    }
+  }
+}
+
+void CpuBackend::layer_norm_backward(const LayerNormBackwardArgs& a) {
+  const std::int64_t T = a.x.dim(0), C = a.x.dim(1);
+  const cpu::LayerNormBackward args = {.args = a, .moments = room(kept_, 2 * T)};
+  pool_.parallel_for(T, std::max<std::int64_t>(1, kElementsAtOnce / C),
+                     [&](std::int64_t begin, std::int64_t end) {
+                       kernels_.layer_norm_backward(args, begin, end);
+                     });
+  if (!a.g_w && !a.g_b) return;
+  pool_.parallel_for(C, kChannelsAtOnce, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.layer_norm_backward_params(args, begin, end);
+  });
+}
+
+void CpuBackend::wkv4_backward(const Wkv4BackwardArgs& a) {
+  const std::int64_t T = a.k.dim(0), A = a.k.dim(1), n = a.seqs.n;
+  float* room_of_all = room(kept_, 2 * T * A + 2 * n * A);
+  const cpu::Wkv4Backward args = {.args = a,
+                                  .kept = room_of_all,
+                                  .g_w = room_of_all + 2 * T * A,
+                                  .g_u = room_of_all + (2 * T + n) * A};
+  const std::int64_t groups = (A + cpu::kChannelGroup - 1) / cpu::kChannelGroup;
+  pool_.parallel_for(n * groups, 1, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.wkv4_backward(args, begin, end);
+  });
+  column_sums(a.g_w, args.g_w, n);
+  column_sums(a.g_u, args.g_u, n);
+}
+
+// Two times √T states are there at a time: those where runs begin, and those of one run.
+cpu::StateScratch CpuBackend::state_scratch(const Tensor& state, const Seqs& seqs,
+                                            std::int64_t more_floats) {
+  const std::int64_t H = state.dim(1), N = state.dim(2), T = longest(seqs);
+  const auto run = std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(T)))));
+  // The beginnings of runs, the states of one and what follows it, their gradient; a number for each token and row.
+  const std::int64_t unit =
+      ((T + run - 1) / run + run + 2) * cpu::kStateRows * N + run * cpu::kStateRows;
+  return {
+      .scratch = room(kept_, seqs.n * H * unit + more_floats), .unit_scratch = unit, .run = run};
+}
+
+void CpuBackend::wkv6_backward(const Wkv6BackwardArgs& a) {
+  const std::int64_t H = a.state.dim(1), A = H * a.state.dim(2), n = a.seqs.n;
+  const bool is_constant = a.w.numel() == A;
+  const cpu::StateScratch scratch = state_scratch(a.state, a.seqs, 2 * n * A);
+  float* sums = scratch.scratch + n * H * scratch.unit_scratch;
+  std::fill_n(sums, 2 * n * A, 0.0f);
+  const cpu::Wkv6Backward args = {scratch, a, is_constant ? sums : a.g_w.as<float>(), sums + n * A};
+  pool_.parallel_for(n * H, 1, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.wkv6_backward(args, begin, end);
+  });
+  if (is_constant && a.g_w) column_sums(a.g_w.reshaped({A}), args.g_w, n);
+  column_sums(a.g_u, args.g_u, n);
+}
+
+void CpuBackend::wkv7_backward(const Wkv7BackwardArgs& a) {
+  const cpu::Wkv7Backward args = {state_scratch(a.state, a.seqs, 0), a};
+  pool_.parallel_for(a.seqs.n * a.state.dim(1), 1, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.wkv7_backward(args, begin, end);
+  });
+}
+
+void CpuBackend::tiny_attention_backward(const TinyAttentionBackwardArgs& a) {
+  const std::int64_t C = a.v.dim(1), D = a.q.dim(1);
+  const cpu::TinyAttentionBackward args = {.args = a, .scratch = room(kept_, a.seqs.n * 2 * C * D)};
+  pool_.parallel_for(a.seqs.n, 1, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.tiny_attention_backward(args, begin, end);
+  });
+}
+
+// The rest is one line each: how many independent units, and how many a thread takes.
+#define PRWKV_RUN(op, Args, units, at_once)                                                        \
+  void CpuBackend::op(const Args& a) {                                                             \
+    pool_.parallel_for((units), (at_once),                                                         \
+                       [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
+  }
+PRWKV_RUN(embedding_backward, EmbeddingBackwardArgs, a.g_y.dim(1), kChannelsAtOnce)
+PRWKV_RUN(token_shift_backward, TokenShiftBackwardArgs, a.x.dim(1), kChannelsAtOnce)
+PRWKV_RUN(token_delta_backward, TokenDeltaBackwardArgs, a.g_delta.dim(1), kChannelsAtOnce)
+PRWKV_RUN(shift_by_backward, ShiftByBackwardArgs, a.delta.dim(1), kChannelsAtOnce)
+PRWKV_RUN(spread_backward, SpreadBackwardArgs, a.g_p.numel(), kChannelsAtOnce)
+PRWKV_RUN(delta_keys_backward, DeltaKeysBackwardArgs, a.H, 1)
+PRWKV_RUN(group_norm_backward, GroupNormBackwardArgs, a.H, 1)
+PRWKV_RUN(wkv7_output_backward, Wkv7OutputBackwardArgs, a.H, 1)
+PRWKV_RUN(mul_backward, MulBackwardArgs, a.g_y.numel(), kElementsAtOnce)
+PRWKV_RUN(add_backward, AddBackwardArgs, a.g_y.numel(), kElementsAtOnce)
+PRWKV_RUN(lerp_backward, LerpBackwardArgs, a.g_y.numel(), kElementsAtOnce)
+PRWKV_RUN(gather_rows_backward, GatherRowsBackwardArgs, a.g_y.dim(1), kChannelsAtOnce)
+PRWKV_RUN(cross_entropy_backward, CrossEntropyBackwardArgs, a.logits.dim(0), 1)
+#undef PRWKV_RUN
+
+}  // namespace prwkv
