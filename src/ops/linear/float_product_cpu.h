@@ -252,8 +252,10 @@ inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
   for (std::int64_t i = d.begin; i < d.begin + d.distance(); ++i) {
     stream_tile<W, N, X>(p, streams(i, d.distance(), d.gap_after(i)), i, d.distance(), end);
   }
-  for (std::int64_t i = d.rest(); i < d.end; ++i)
-    stream_tile<W, 1, X>(p, streams(i, 0, 0), i, 0, end);
+  if (d.rest() == d.end) return;
+  with_width<N - 1>(d.end - d.rest(), [&]<int left>() {  // neighbours: as many streams as there are
+    stream_tile<W, left, X>(p, streams(d.rest(), 1, 0), d.rest(), 1, end);
+  });
 }
 
 /// `steps` columns, from step `first` of a row on, of panels that lie `distance` bytes apart.

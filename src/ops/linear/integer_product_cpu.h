@@ -263,7 +263,12 @@ inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
   const Division d = {begin, end, N};
   for (std::int64_t i = begin; i < begin + d.distance(); ++i)
     stream_blocks<Block, N, X>(p, i, d.distance(), d.gap_after(i), end_row);
-  for (std::int64_t i = d.rest(); i < end; ++i) stream_blocks<Block, 1, X>(p, i, 0, 0, end_row);
+  if constexpr (N > 1) {
+    if (d.rest() == end) return;
+    with_width<N - 1>(end - d.rest(), [&]<int left>() {  // neighbours: as many streams as there are
+      stream_blocks<Block, left, X>(p, d.rest(), 1, 0, end_row);
+    });
+  }
 }
 
 /// A group of columns of N neighbouring panels and several tiles of rows. Sums go on from group to group: y
