@@ -392,7 +392,7 @@ def requirements_page(bench: dict, product: dict, compared: dict) -> str:
                   table(["type", "rows", "share", "asked for", "reached"], product_requirements(product))]
     if compared:
         asked = [r for r in compared["rows"] if r["required"] is not None]
-        parts += [f"## Other programs\n\n{sum(r['verdict'] != 'missed' for r in asked)} of {len(asked)} reached ([compare.md](compare.md)).\n",
+        parts += [f"## Other programs\n\nMachine: {compared['machine']['cpu']}, class {compared['class']}.\n\n{sum(r['verdict'] != 'missed' for r in asked)} of {len(asked)} reached ([compare.md](compare.md)).\n",
                   table(["peer", "model", "type", "phase", "ratio", "asked for", "of the limit", "the product", "reached by"],
                         [[r["peer"], r["shape"], r["dtype"], r["phase"], f"{r['ratio']:.2f}", f"{r['required']:.2f}",
                           percent(r["share"]), percent(r["product"]) if r.get("product") else "-",

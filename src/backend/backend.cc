@@ -8,6 +8,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/host_memory.h"
 #include "backend/ref/ref_backend.h"
+#include "base/memory.h"
 
 namespace prwkv {
 
@@ -18,7 +19,7 @@ Buffer::~Buffer() {
 void Backend::unsupported(const char* op) const {
   throw Error(Code::kUnsupported,
               fmt::format("{}: the backend '{}' has no kernel for it", op, name()),
-              {.hint = "training runs on the backend 'ref' in this version"});
+              {.hint = "'cpu' and 'ref' have all of them"});
 }
 
 void Backend::pack(const Tensor&, std::int64_t, std::int64_t, const void*) { unsupported("pack"); }
@@ -40,10 +41,11 @@ Buffer HostBackend::allocate(std::size_t bytes) {
   return {*this, p, bytes};
 }
 
-void HostBackend::will_stream([[maybe_unused]] const Buffer& memory) {
+void HostBackend::will_stream(const Buffer& memory) {
 #if defined(MADV_HUGEPAGE)
   ::madvise(memory.data(), memory.bytes(), MADV_HUGEPAGE);  // only faster; refused, all is the same
 #endif
+  spread_over_nodes(memory.data(), memory.bytes());
 }
 
 void HostBackend::release(void* data, std::size_t bytes) noexcept { ::munmap(data, bytes); }

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -393,6 +395,20 @@ TEST(Memory, ReportsPlausibleNumbers) {
   EXPECT_GT(available_memory_bytes(), std::size_t{1} << 20);
   std::vector<char> block(std::size_t{32} << 20, 1);
   EXPECT_GE(peak_resident_bytes() + block[0], before);
+}
+
+TEST(Memory, SpreadOverNodesIsMemoryAsBefore) {
+  constexpr std::size_t kBytes = std::size_t{4} << 20;
+  void* mapping =
+      ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapping, MAP_FAILED);
+  auto* bytes = static_cast<unsigned char*>(mapping);
+  bytes[0] = 7;  // a page that is there already
+  spread_over_nodes(mapping, kBytes);
+  EXPECT_EQ(bytes[0], 7);
+  for (std::size_t i = 1; i < kBytes; i += 4096) EXPECT_EQ(bytes[i], 0);
+  std::memset(mapping, 1, kBytes);
+  ::munmap(mapping, kBytes);
 }
 
 TEST(Stopwatch, RunsForward) {

@@ -15,4 +15,9 @@ bool reset_peak_resident_bytes();
 /// Memory that could be had without swapping, in bytes (MemAvailable).
 std::size_t available_memory_bytes();
 
+/// Asks that pages of a mapping which are not there yet come from all memory nodes in turn, where the machine has
+/// several (NUMA): what all cores read then comes with the bandwidth of all of them, wherever a thread runs.
+/// Only advice; where the system refuses, nothing changes.
+void spread_over_nodes(void* mapping, std::size_t bytes) noexcept;
+
 }  // namespace prwkv

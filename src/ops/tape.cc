@@ -21,7 +21,12 @@ void ParamGrads::watch_state(Tensor& state) {
 }
 
 Tensor ParamGrads::of(const Tensor& param) const {
-  if (param.var < -1) return states_.at(static_cast<std::size_t>(-2 - param.var)).grad;
+  if (param.var < -1) {
+    const auto i = static_cast<std::size_t>(-2 - param.var);
+    if (i >= states_.size() || states_[i].grad.shape != param.shape)
+      fail(Code::kInternal, "a state {} that is watched elsewhere", param.shape.str());
+    return states_[i].grad;
+  }
   const auto it = entries_.find(param.data);
   return it == entries_.end() ? Tensor{} : it->second.grad;
 }

@@ -17,7 +17,8 @@ class ParamGrads {
   explicit ParamGrads(Backend& backend) : backend_(&backend) {}
   /// Asks for the gradient of `param`. Weights that nobody watches cost nothing.
   void watch(const Tensor& param);
-  /// Asks for the gradient of a state, and marks it so that copies of it are known too. A forward pass
+  /// Asks for the gradient of a state, and marks it so that copies of it are known too; the mark belongs to this
+  /// object, and to be watched by another one the state is watched again. Both of RWKV-4's sums, or none. A forward pass
   /// overwrites a state, so the gradient means two things: set before a backward pass, or left at zero, it is
   /// that of the state behind the rows; afterwards that of the state before them. Walking back from
   /// piece to piece of a sequence it needs no attention at all.

@@ -28,8 +28,8 @@ class Session;
 struct EngineOptions {
   BackendOptions backend;
   LoadOptions load;
-  /// Rows computed in one pass, or one of each sequence if these are more. Longer prompts are cut into
-  /// pieces of at most this size: memory does not grow with the prompt. 0: 48 to 264, as the size of the weights
+  /// Rows computed in one pass at most, or as many as there are sequences if these are more. What is longer is cut into
+  /// pieces of about the same size: memory does not grow with the prompt. 0: 48 to 264, as the size of the weights
   /// allows.
   int chunk_rows = 0;
   /// "world", "neox", "bytes" or a vocabulary file; empty: the one that belongs to the model.

@@ -59,10 +59,10 @@ class CliTest(unittest.TestCase):
         cls._folder.cleanup()
 
     @classmethod
-    def run_prwkv(cls, *args: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """One run, whatever becomes of it."""
+    def run_prwkv(cls, *args: object, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+        """One run, whatever becomes of it; `variables` of the environment are set for it."""
         return subprocess.run([str(BINARY), *map(str, args)], input=stdin, capture_output=True, cwd=cls.folder,
-                              timeout=TIMEOUT_S, check=False)
+                              timeout=TIMEOUT_S, check=False, env={**os.environ, **variables})
 
     def ok(self, *args: object, stdin: bytes = b"") -> bytes:
         """Standard output of a run that must succeed."""
@@ -106,6 +106,25 @@ class Program(CliTest):
             self.assertIn(word, text)
         for command in ["make", "show", "compare", "average"]:
             self.assertIn(f"Usage: prwkv state {command}", self.ok("state", command, "--help").decode())
+
+    def test_the_environment_chooses_the_instruction_set(self) -> None:
+        model = self.make_model()
+        best = json.loads(self.run_prwkv("logits", model, "--tokens", "1,2,3", "--json").stdout)["logits"]
+        ran = 0
+        for isa in ["scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"]:
+            done = self.run_prwkv("logits", model, "--tokens", "1,2,3", "--json", PRWKV_CPU_ISA=isa)
+            message = done.stderr.decode()
+            if done.returncode != OK:
+                self.assertRegex(message, rf"this processor has no {isa}|there is no instruction set '{isa}' here")
+                continue
+            ran += 1
+            logits = json.loads(done.stdout)["logits"]
+            for a, b in zip(best, logits, strict=True):
+                self.assertAlmostEqual(a, b, delta=1e-3)
+            bench = self.run_prwkv("bench", model, "--prompt-tokens", "4", "--gen-tokens", "2", "--repeat", "1", "--json",
+                                   PRWKV_CPU_ISA=isa)
+            self.assertEqual(json.loads(bench.stdout)["machine"]["isa"], isa)
+        self.assertGreaterEqual(ran, 2, "the portable code and the processor's own")
 
     def test_help_fits_a_terminal(self) -> None:
         for command in [[], *([c] for c in COMMANDS)]:

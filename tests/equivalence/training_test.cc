@@ -455,6 +455,42 @@ std::vector<OpGradient> large_gradients() {
        [](Ctx& c, Pool& pool, const auto& x) {
          return op::wkv7(c, {x[0], x[1], x[2], x[3], x[4], x[5]}, x[6], pool.seqs({81, 19}));
        }});
+  list.push_back({"group_norm_64",
+                  {{{9, 128}}, {{128}}, {{128}}, {{9, 128}}},
+                  [](Ctx& c, Pool&, const auto& x) {
+                    return op::group_norm(c, x[0], Norm{x[1], x[2]}, 2, 64e-5, x[3]);
+                  }});
+  list.push_back(
+      {"wkv7_output_64",
+       {{{9, 192}}, {{9, 192}}, {{9, 192}}, {{9, 192}}, {{9, 192}}, {{192}}, {{192}}, {{192}}},
+       [](Ctx& c, Pool&, const auto& x) {
+         return op::wkv7_output(c, x[0], {x[1], x[2], x[3], x[4]}, x[5], Norm{x[6], x[7]}, 3,
+                                64e-5);
+       }});
+  list.push_back({"tiny_attention_32",
+                  {{{20, 32}}, {{20, 32}}, {{20, 70}}, {{2, 70, 32}, -1, 1, Leaf::kState}},
+                  [](Ctx& c, Pool& pool, const auto& x) {
+                    return op::tiny_attention(c, x[0], x[1], x[2], x[3], pool.seqs({13, 7}));
+                  }});
+  list.push_back({"embedding_200", {{{7, 200}}}, [](Ctx& c, Pool& pool, const auto& x) {
+                    return op::embedding(c, Matrix{x[0]}, pool.ints({3, 0, 3, 6}));
+                  }});
+  list.push_back({"gather_rows_200", {{{5, 200}}}, [](Ctx& c, Pool& pool, const auto& x) {
+                    return op::gather_rows(c, x[0], pool.ints({4, 1, 1}));
+                  }});
+  list.push_back({"token_delta_200",
+                  {{{9, 200}}, {{3, 200}, -1, 1, Leaf::kState}},
+                  [](Ctx& c, Pool& pool, const auto& x) {
+                    return op::token_delta(c, x[0], x[1], pool.seqs({4, 0, 5}));
+                  }});
+  list.push_back({"shift_by_200",
+                  {{{9, 200}}, {{9, 200}}, {{200}}},
+                  [](Ctx& c, Pool&, const auto& x) { return op::shift_by(c, x[0], x[1], x[2]); }});
+  list.push_back(
+      {"spread_where_the_decay_is_over", {{{40}, 80, 120}}, [](Ctx& c, Pool&, const auto& x) {
+         return op::mul(c, op::spread(c, x[0], Act::kExpNegExp, 40),
+                        op::spread(c, x[0], Act::kSigmoid, 40));
+       }});
   list.push_back({"delta_keys_64",
                   {{{9, 128}}, {{9, 128}}, {{128}}, {{128}}},
                   [](Ctx& c, Pool&, const auto& x) {
@@ -491,7 +527,7 @@ double norm(const std::vector<double>& v) {
   return std::sqrt(squares);
 }
 
-/// f32 against f64: of the norm. Rounding of the activations for block types comes on top.
+/// f32 against f64: of the norm.
 void expect_close(const std::vector<double>& got, const std::vector<double>& expected, double share,
                   const std::string& what) {
   ASSERT_EQ(got.size(), expected.size()) << what;

@@ -70,7 +70,7 @@ inline void wkv4_backward(const cpu::Wkv4Backward& b, std::int64_t begin, std::i
         pp = next;
       }
       Vec GA = Vec::zero(), GB = Vec::zero(), P = Vec::broadcast(-1e38f);  // times e^−P
-      if (a.g_aa && seq.begin < seq.end) {
+      if (a.g_aa && a.g_bb && seq.begin < seq.end) {
         GA = get(a.g_aa.as<float>() + slot, n);
         GB = get(a.g_bb.as<float>() + slot, n);
         P = Vec::zero() - pp;
@@ -91,7 +91,7 @@ inline void wkv4_backward(const cpu::Wkv4Backward& b, std::int64_t begin, std::i
         GB = f1 * GB - f2 * y;
         P = next;
       }
-      if (a.g_aa && seq.begin < seq.end) {
+      if (a.g_aa && a.g_bb && seq.begin < seq.end) {
         const Vec scale = exp(P + get(a.pp.as<float>() + slot, n));
         put(a.g_aa.as<float>() + slot, n, GA * scale);
         put(a.g_bb.as<float>() + slot, n, GB * scale);

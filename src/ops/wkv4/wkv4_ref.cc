@@ -64,7 +64,7 @@ void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
         p = next;
       }
       double GA = 0, GB = 0, P = -1e38;  // times e^{−P}
-      if (args.g_aa && begin < end) {
+      if (args.g_aa && args.g_bb && begin < end) {
         GA = ref::load(args.g_aa, slot * A + c);
         GB = ref::load(args.g_bb, slot * A + c);
         P = -p;
@@ -83,7 +83,7 @@ void RefBackend::wkv4_backward(const Wkv4BackwardArgs& args) {
         GB = f1 * GB - f2 * y;
         P = next;
       }
-      if (args.g_aa && begin < end) {
+      if (args.g_aa && args.g_bb && begin < end) {
         const double scale = std::exp(P + ref::load(args.pp, slot * A + c));
         ref::store(args.g_aa, slot * A + c, GA * scale);
         ref::store(args.g_bb, slot * A + c, GB * scale);

@@ -94,7 +94,7 @@ inline Vec slope(Act act, Vec z) {
     case Act::kExp: return exp(z);
     case Act::kNegExp: return Vec::zero() - exp(z);
     case Act::kExpNegExp: {
-      const Vec e = exp(z);
+      const Vec e = exp(min(Vec::broadcast(80.0f), z));  // beyond, the slope is 0, and not −∞ · 0
       return Vec::zero() - e * exp(Vec::zero() - e);
     }
     case Act::kDecay7: {
