@@ -41,20 +41,6 @@ TEST(CpuBackend, InheritsNoOperationFromTheReference) {
   EXPECT_THAT(inherited, IsEmpty()) << "these would run on one core in double precision";
 }
 
-TEST(CpuBackend, RefusesToTrainByName) {
-  const auto backend = make_backend({.name = "cpu", .threads = 1, .isa = "scalar"});
-#define X(op, Args)                                                   \
-  try {                                                               \
-    backend->op(Args{});                                              \
-    ADD_FAILURE() << #op << " did something";                         \
-  } catch (const Error& e) {                                          \
-    EXPECT_EQ(e.code(), Code::kUnsupported);                          \
-    EXPECT_THAT(e.what(), testing::StartsWith(#op ": ")) << e.what(); \
-  }
-  PRWKV_BACKWARD_OPS(X)
-#undef X
-}
-
 /// The CPU backend with an instruction set, or with the one it takes by itself; none where this
 /// processor lacks it.
 std::unique_ptr<Backend> cpu_with(std::string_view isa) {
