@@ -110,15 +110,31 @@ void CpuBackend::pack(const Tensor& to, std::int64_t first, std::int64_t n, cons
     });
     return;
   }
-  const std::int64_t in = to.dim(1), panel = kernels_.panel_bytes(to.dtype, in);
-  const auto row = static_cast<std::int64_t>(row_bytes(to.dtype, in));
+  const std::int64_t panel = kernels_.panel_bytes(to.dtype, to.dim(1));
+  pack_panels({.panels = to.as<std::byte>() + first / kernels_.panel_rows * panel,
+               .rows = static_cast<const std::byte*>(rows),
+               .in = to.dim(1),
+               .dtype = to.dtype},
+              n);
+}
+
+void CpuBackend::pack_panels(const cpu::Packing& all, std::int64_t n) {
+  const auto row = static_cast<std::int64_t>(row_bytes(all.dtype, all.in));
   pool_.parallel_for(n, kPackedRows, [&](std::int64_t begin, std::int64_t end) {
-    kernels_.pack({.panels = to.as<std::byte>() + first / kernels_.panel_rows * panel,
-                   .rows = static_cast<const std::byte*>(rows) + begin * row,
-                   .in = in,
-                   .dtype = to.dtype},
-                  begin, end);
+    cpu::Packing piece = all;
+    piece.rows += begin * row;
+    kernels_.pack(piece, begin, end);
   });
+}
+
+std::byte* CpuBackend::room(Buffer& buffer, std::size_t bytes) {
+  if (buffer.bytes() < bytes) buffer = allocate(bytes);
+  return static_cast<std::byte*>(buffer.data());
+}
+
+std::int64_t CpuBackend::tile_width(cpu::Form form, std::int64_t T) const {
+  const std::int64_t most = kernels_.tile_cols(form), tiles = (T + most - 1) / most;
+  return (T + tiles - 1) / tiles;
 }
 
 // Each distinct input once for each form, however many matrices it is multiplied with.
@@ -139,23 +155,21 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
       ++i;
     input_of[static_cast<std::size_t>(p)] = i;
     if (i < count) continue;
-    const std::int64_t most = kernels_.tile_cols(form), tiles = (part.T + most - 1) / most;
     inputs[count] = {.form = form,
                      .to = nullptr,
                      .x = part.x,
                      .T = part.T,
                      .in = part.in,
                      .x_stride = part.x_stride,
-                     .width = (part.T + tiles - 1) / tiles};
+                     .width = tile_width(form, part.T)};
     at[count++] = bytes;
     constexpr std::size_t kLine = 64;
     const auto whole = static_cast<std::size_t>(part.T * kernels_.activation_bytes(form, part.in));
     bytes += (whole + kLine - 1) / kLine * kLine;
   }
   if (count == 0) return;
-  if (activations_.bytes() < bytes) activations_ = allocate(bytes);
-  for (std::size_t i = 0; i < count; ++i)
-    inputs[i].to = static_cast<std::byte*>(activations_.data()) + at[i];
+  std::byte* to = room(activations_, bytes);
+  for (std::size_t i = 0; i < count; ++i) inputs[i].to = to + at[i];
   for (int p = 0; p < n; ++p) {
     if (parts[p].activations != nullptr) continue;
     const cpu::Activations& a = inputs[input_of[static_cast<std::size_t>(p)]];
@@ -199,10 +213,8 @@ void CpuBackend::prepare_segments(cpu::Product* parts, int n) {
     sums += segments * p.out;
   }
   if (units == 0) return;
-  const std::size_t bytes = static_cast<std::size_t>(sums) * sizeof(float);
-  if (segment_sums_.bytes() < bytes) segment_sums_ = allocate(bytes);
   segment_bytes_.resize(std::max(segment_bytes_.size(), static_cast<std::size_t>(units)));
-  auto* sum = static_cast<float*>(segment_sums_.data());
+  float* sum = floats(segment_sums_, sums);
   std::int64_t* read = segment_bytes_.data();
   for (int i = 0; i < n; ++i) {
     cpu::Product& p = parts[i];
@@ -289,17 +301,11 @@ void CpuBackend::pack_for_call(cpu::Product* parts, int n) {
   for (int i = 0; i < n; ++i) {
     if (parts[i].layout == Layout::kRows) bytes += panels_of(parts[i]);
   }
-  if (panels_.bytes() < static_cast<std::size_t>(bytes))
-    panels_ = allocate(static_cast<std::size_t>(bytes));
-  auto* to = static_cast<std::byte*>(panels_.data());
+  std::byte* to = room(panels_, static_cast<std::size_t>(bytes));
   for (int i = 0; i < n; ++i) {
     cpu::Product& p = parts[i];
     if (p.layout != Layout::kRows) continue;
-    const auto row = static_cast<std::int64_t>(row_bytes(p.dtype, p.in));
-    pool_.parallel_for(p.out, kPackedRows, [&](std::int64_t begin, std::int64_t end) {
-      kernels_.pack({.panels = to, .rows = p.w + begin * row, .in = p.in, .dtype = p.dtype}, begin,
-                    end);
-    });
+    pack_panels({.panels = to, .rows = p.w, .in = p.in, .dtype = p.dtype}, p.out);
     p.w = to;
     p.layout = Layout::kPacked;
     to += panels_of(p);

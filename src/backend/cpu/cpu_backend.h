@@ -53,6 +53,14 @@ class CpuBackend : public RefBackend {
   /// Of weights, that a thread takes at a time at most, with few rows of x.
   static constexpr std::int64_t kPieceBytes = 256 * 1024;
 
+  /// At least so much of a buffer; what was in it may be gone.
+  std::byte* room(Buffer& buffer, std::size_t bytes);
+  float* floats(Buffer& buffer, std::int64_t n) {
+    return reinterpret_cast<float*>(room(buffer, static_cast<std::size_t>(n) * sizeof(float)));
+  }
+  /// Rows of T that lie together: tiles of about the same size.
+  [[nodiscard]] std::int64_t tile_width(cpu::Form form, std::int64_t T) const;
+  void pack_panels(const cpu::Packing& all, std::int64_t n);
   void products(cpu::Product* parts, int n);
   /// Packing::kEachCall.
   void pack_for_call(cpu::Product* parts, int n);
@@ -75,14 +83,9 @@ class CpuBackend : public RefBackend {
     cpu::Columns weights;  // (steps, columns); panels: nullptr
   };
   void add_product(const GradientProduct& g);
-  /// A matrix of f32 as the weights of such a product.
-  static cpu::Columns rows_of(const float* x, std::int64_t rows, std::int64_t columns,
-                              std::int64_t stride);
   /// to += the sum of the rows of x, if it is wanted.
   void column_sums(const Tensor& to, const float* x, std::int64_t rows);
   cpu::StateScratch state_scratch(const Tensor& state, const Seqs& seqs, std::int64_t more_floats);
-  /// At least so much of a buffer; what was in it may be gone.
-  float* room(Buffer& buffer, std::int64_t floats);
 
   double read_rate(const ProbeMemory& memory, cpu::ReadPattern pattern);
   double product_rate(double (*run)(std::int64_t steps));

@@ -14,6 +14,16 @@ constexpr std::int64_t kChannelsAtOnce = 64;
 // Elementary operations are cheap, waking a thread is not.
 constexpr std::int64_t kElementsAtOnce = 16 * 1024;
 
+/// A matrix whose rows lie one after the other, as the weights of a product that sums over them.
+cpu::Columns columns_of(const Tensor& matrix) {
+  return {.panels = nullptr,
+          .rows = matrix.as<const std::byte>(),
+          .n_rows = matrix.dim(0),
+          .n_columns = matrix.dim(1),
+          .stride = static_cast<std::int64_t>(row_bytes(matrix.dtype, matrix.dim(1))),
+          .dtype = matrix.dtype};
+}
+
 std::int64_t longest(const Seqs& seqs) {
   std::int64_t most = 0;
   for (std::int64_t s = 0; s < seqs.n; ++s) most = std::max(most, seqs[s].end - seqs[s].begin);
@@ -21,12 +31,6 @@ std::int64_t longest(const Seqs& seqs) {
 }
 
 }  // namespace
-
-float* CpuBackend::room(Buffer& buffer, std::int64_t floats) {
-  const std::size_t bytes = static_cast<std::size_t>(floats) * sizeof(float);
-  if (buffer.bytes() < bytes) buffer = allocate(bytes);
-  return static_cast<float*>(buffer.data());
-}
 
 void CpuBackend::column_sums(const Tensor& to, const float* x, std::int64_t rows) {
   if (!to) return;
@@ -44,14 +48,12 @@ void CpuBackend::add_product(const GradientProduct& g) {
                      steps = g.weights.n_rows;
   if (g.rows == 0 || columns == 0 || steps == 0) return;
   cpu::Columns weights = g.weights;
-  weights.panels = room(panels_, (columns + lanes - 1) / lanes * lanes * steps);
+  weights.panels = floats(panels_, (columns + lanes - 1) / lanes * lanes * steps);
   pool_.parallel_for(
       steps, std::max<std::int64_t>(1, kElementsAtOnce / columns),
       [&](std::int64_t begin, std::int64_t end) { kernels_.pack_columns(weights, begin, end); });
-  const std::int64_t most = kernels_.tile_cols(cpu::Form::kFloatTiles),
-                     width =
-                         (g.rows + (g.rows + most - 1) / most - 1) / ((g.rows + most - 1) / most);
-  float* tiles = room(activations_, g.rows * steps);
+  const std::int64_t width = tile_width(cpu::Form::kFloatTiles, g.rows);
+  float* tiles = floats(activations_, g.rows * steps);
   const std::int64_t at_once = std::max<std::int64_t>(1, kElementsAtOnce / steps / width) * width;
   pool_.parallel_for(g.rows, at_once, [&](std::int64_t begin, std::int64_t end) {
     if (g.x_is_transposed) {
@@ -101,7 +103,7 @@ void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
     fail(Code::kInternal, "linear_backward: the matrix is packed; BackendOptions::packing decides");
   const float* g_z = a.g_y.as<float>();
   const auto scaled_slopes = [&](float scale) {
-    float* to = room(gradients_, T * out);
+    float* to = floats(gradients_, T * out);
     const cpu::Slopes args = {.g_z = to,
                               .g_y = a.g_y.as<float>(),
                               .z = a.z ? a.z.as<float>() : nullptr,
@@ -122,12 +124,7 @@ void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
                  .x = g_z,
                  .x_stride = out,
                  .x_is_transposed = false,
-                 .weights = {.panels = nullptr,
-                             .rows = a.w.as<const std::byte>(),
-                             .n_rows = out,
-                             .n_columns = in,
-                             .stride = static_cast<std::int64_t>(row_bytes(a.w.dtype, in)),
-                             .dtype = a.w.dtype}});
+                 .weights = columns_of(a.w)});
   }
   if (a.g_w) {
     add_product({.y = a.g_w.as<float>(),
@@ -136,18 +133,8 @@ void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
                  .x = g_z,
                  .x_stride = out,
                  .x_is_transposed = true,
-                 .weights = rows_of(a.x.as<float>(), T, in, in)});
+                 .weights = columns_of(a.x)});
   }
-}
-
-cpu::Columns CpuBackend::rows_of(const float* x, std::int64_t rows, std::int64_t columns,
-                                 std::int64_t stride) {
-  return {.panels = nullptr,
-          .rows = reinterpret_cast<const std::byte*>(x),
-          .n_rows = rows,
-          .n_columns = columns,
-          .stride = stride * static_cast<std::int64_t>(sizeof(float)),
-          .dtype = DType::kF32};
 }
 
 // With μ = maa + W2 z and g_μ = g_y ⊙ δ, for each of the five: the rest are products.
@@ -156,7 +143,7 @@ void CpuBackend::data_shift_backward(const DataShiftBackwardArgs& a) {
                      stride = a.z.dim(1);
   if (T == 0) return;
   Tensor mu = a.delta, g_mu = a.delta;
-  mu.data = room(gradients_, 2 * T * C);
+  mu.data = floats(gradients_, 2 * T * C);
   g_mu.data = mu.as<float>() + T * C;
   for (std::size_t q = 0; q < DataShiftArgs::kMax; ++q) {
     const float* z = a.z.as<float>() + static_cast<std::int64_t>(q) * D;
@@ -184,12 +171,7 @@ void CpuBackend::data_shift_backward(const DataShiftBackwardArgs& a) {
                    .x = g_mu.as<float>(),
                    .x_stride = C,
                    .x_is_transposed = false,
-                   .weights = {.panels = nullptr,
-                               .rows = a.w2[q].as<const std::byte>(),
-                               .n_rows = C,
-                               .n_columns = D,
-                               .stride = static_cast<std::int64_t>(row_bytes(a.w2[q].dtype, D)),
-                               .dtype = a.w2[q].dtype}});
+                   .weights = columns_of(a.w2[q])});
     }
     if (a.g_w2[q]) {
       add_product({.y = a.g_w2[q].as<float>(),
@@ -198,14 +180,19 @@ void CpuBackend::data_shift_backward(const DataShiftBackwardArgs& a) {
                    .x = g_mu.as<float>(),
                    .x_stride = C,
                    .x_is_transposed = true,
-                   .weights = rows_of(z, T, D, stride)});
+                   .weights = {.panels = nullptr,
+                               .rows = reinterpret_cast<const std::byte*>(z),
+                               .n_rows = T,
+                               .n_columns = D,
+                               .stride = stride * static_cast<int>(sizeof(float)),
+                               .dtype = DType::kF32}});
     }
   }
 }
 
 void CpuBackend::layer_norm_backward(const LayerNormBackwardArgs& a) {
   const std::int64_t T = a.x.dim(0), C = a.x.dim(1);
-  const cpu::LayerNormBackward args = {.args = a, .moments = room(kept_, 2 * T)};
+  const cpu::LayerNormBackward args = {.args = a, .moments = floats(kept_, 2 * T)};
   pool_.parallel_for(T, std::max<std::int64_t>(1, kElementsAtOnce / C),
                      [&](std::int64_t begin, std::int64_t end) {
                        kernels_.layer_norm_backward(args, begin, end);
@@ -218,11 +205,9 @@ void CpuBackend::layer_norm_backward(const LayerNormBackwardArgs& a) {
 
 void CpuBackend::wkv4_backward(const Wkv4BackwardArgs& a) {
   const std::int64_t T = a.k.dim(0), A = a.k.dim(1), n = a.seqs.n;
-  float* room_of_all = room(kept_, 2 * T * A + 2 * n * A);
-  const cpu::Wkv4Backward args = {.args = a,
-                                  .kept = room_of_all,
-                                  .g_w = room_of_all + 2 * T * A,
-                                  .g_u = room_of_all + (2 * T + n) * A};
+  float* all = floats(kept_, 2 * T * A + 2 * n * A);
+  const cpu::Wkv4Backward args = {
+      .args = a, .kept = all, .g_w = all + 2 * T * A, .g_u = all + (2 * T + n) * A};
   const std::int64_t groups = (A + cpu::kChannelGroup - 1) / cpu::kChannelGroup;
   pool_.parallel_for(n * groups, 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.wkv4_backward(args, begin, end);
@@ -241,7 +226,7 @@ cpu::StateScratch CpuBackend::state_scratch(const Tensor& state, const Seqs& seq
   const std::int64_t unit =
       ((T + run - 1) / run + run + 2) * cpu::kStateRows * N + run * cpu::kStateRows;
   return {
-      .scratch = room(kept_, seqs.n * H * unit + more_floats), .unit_scratch = unit, .run = run};
+      .scratch = floats(kept_, seqs.n * H * unit + more_floats), .unit_scratch = unit, .run = run};
 }
 
 void CpuBackend::wkv6_backward(const Wkv6BackwardArgs& a) {
@@ -267,7 +252,8 @@ void CpuBackend::wkv7_backward(const Wkv7BackwardArgs& a) {
 
 void CpuBackend::tiny_attention_backward(const TinyAttentionBackwardArgs& a) {
   const std::int64_t C = a.v.dim(1), D = a.q.dim(1);
-  const cpu::TinyAttentionBackward args = {.args = a, .scratch = room(kept_, a.seqs.n * 2 * C * D)};
+  const cpu::TinyAttentionBackward args = {.args = a,
+                                           .scratch = floats(kept_, a.seqs.n * 2 * C * D)};
   pool_.parallel_for(a.seqs.n, 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.tiny_attention_backward(args, begin, end);
   });
