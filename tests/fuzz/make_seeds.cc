@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "formats/binidx_test_files.h"
 #include "formats/test_files.h"
 
 namespace prwkv::testing {
@@ -127,6 +128,27 @@ void write_sharded(const Corpus& corpus) {
   corpus.add("others", "", to_bytes(R"({"weight_map":{"a":"x","b":"y","c":"\u0000","d":"z"}})"));
   corpus.add("nested", "",
              to_bytes(R"({"metadata":[[{"k":[1,-1,0.5,true,null]}]],"weight_map":{}})"));
+}
+
+/// An index with its length in front, and the tokens, as fuzz_binidx.cc explains.
+void write_binidx(const Corpus& corpus) {
+  const auto add = [&](const std::string& name, const IndexParts& parts, const Bytes& tokens) {
+    const Bytes index = build_index(parts);
+    corpus.add(name, "", ByteWriter{}.u16(index.size()).raw(index).raw(tokens).bytes);
+  };
+  const Bytes five = ByteWriter{}.u16(1).u16(2).u16(300).u16(4).u16(999).bytes;
+  add("pair", {}, five);
+  add("pieces", {.marks = {0, 2, 3, 3}}, five);
+  add("empty", {.sizes = {}, .pointers = {}, .marks = {0}}, {});
+  add("bytes", {.type = 1, .sizes = {4}, .pointers = {0}, .marks = {0, 1}}, counting_bytes(4));
+  add("i32", {.type = 4, .sizes = {1, 1}, .pointers = {0, 4}, .marks = {0, 1, 2}},
+      ByteWriter{}.i32(999).i32(-1).bytes);
+  add("i64", {.type = 5, .sizes = {1}, .pointers = {0}, .marks = {0, 1}},
+      ByteWriter{}.u64(999).bytes);
+  add("floats", {.type = 6}, five);
+  add("overlap", {.pointers = {0, 4, 4}}, five);
+  add("claims", {.claimed_pieces = std::uint64_t{1} << 62, .claimed_marks = ~std::uint64_t{0}},
+      five);
 }
 
 /// Choices and parts as fuzz_checkpoint.cc explains them.
@@ -280,6 +302,7 @@ int main(int argc, char** argv) {
     write_rwkvcpp({argv[1], "fuzz_rwkvcpp"});
     write_gguf({argv[1], "fuzz_gguf"});
     write_sharded({argv[1], "fuzz_sharded"});
+    write_binidx({argv[1], "fuzz_binidx"});
     write_checkpoint({argv[1], "fuzz_checkpoint"});
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
