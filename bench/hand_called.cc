@@ -187,7 +187,7 @@ class OpLayer {
                        .n = 1,
                        .rows = 1,
                        .slots = 1},
-              .logit_rows = make({1}, DType::kI32)};
+              .wanted = {.logit_rows = make({1}, DType::kI32)}};
     const std::int32_t begin[] = {0, 1};
     be_.upload(batch_.seqs.begin, begin);
     for (int l = 0; l < model.dims().L; ++l) {

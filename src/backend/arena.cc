@@ -29,10 +29,17 @@ Tensor Arena::make(const Shape& shape, DType dtype) {
   }
   t.data = static_cast<char*>(blocks_[block_].data()) + offset_;
   offset_ += bytes;
+  used_ += bytes;
+  peak_ = std::max(peak_, used_);
 #ifdef PRWKV_DCHECKS
   if (backend_->reads_host_memory()) std::memset(t.data, 0xff, bytes);
 #endif
   return t;
+}
+
+void Arena::reserve(std::size_t bytes) {
+  if (!blocks_.empty()) fail(Code::kInternal, "an arena in use cannot reserve a first block");
+  blocks_.push_back(backend_->allocate(std::max(kSmallestBlock, bytes)));
 }
 
 Tensor Arena::make_packed(const Shape& shape, DType dtype, Input input) {

@@ -17,13 +17,14 @@ class Arena {
   explicit Arena(Backend& backend, For use = For::kScratch) : backend_(&backend), use_(use) {}
 
   struct Mark {
-    std::size_t block = 0, offset = 0;
+    std::size_t block = 0, offset = 0, used = 0;
   };
-  [[nodiscard]] Mark mark() const { return {block_, offset_}; }
+  [[nodiscard]] Mark mark() const { return {block_, offset_, used_}; }
   /// Frees everything made since `mark`.
   void rewind(const Mark& mark) {
     block_ = mark.block;
     offset_ = mark.offset;
+    used_ = mark.used;
   }
 
   /// Contents are undefined; `dev` builds fill host memory with NaN so that a read before a write
@@ -33,14 +34,21 @@ class Arena {
   /// A matrix (out, in) in the layout that the backend's `linear` wants, for Backend::put_rows.
   [[nodiscard]] Tensor make_packed(const Shape& shape, DType dtype, Input input);
 
+  /// Makes the first block so large, before anything is made: what is known to be needed is then one block, without
+  /// unused ends.
+  void reserve(std::size_t bytes);
+
   /// Bytes reserved from the backend so far.
   [[nodiscard]] std::size_t capacity() const;
+  /// Bytes that were in use at the same time, at most: what `reserve` needs for the same again.
+  [[nodiscard]] std::size_t peak() const { return peak_; }
 
  private:
   Backend* backend_;
   For use_;
   std::vector<Buffer> blocks_;
   std::size_t block_ = 0, offset_ = 0;
+  std::size_t used_ = 0, peak_ = 0;  // bytes, without the ends of blocks
 };
 
 /// Rewinds the arena when it goes out of scope.

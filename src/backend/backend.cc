@@ -33,6 +33,23 @@ void Backend::put_rows(const Tensor& to, std::int64_t first, std::int64_t n, con
 
 // Anonymous mappings are zero-filled, page-aligned, and take no memory until they are touched, so a
 // large state pool costs only the slots in use.
+void Backend::put(const Tensor& to, std::span<const float> values) {
+  if (to.dtype == DType::kF64)
+    upload(to, std::vector<double>(values.begin(), values.end()).data());
+  else
+    upload(to, values.data());
+}
+
+void Backend::fill(const Tensor& to, double value) {
+  const auto n = static_cast<std::size_t>(to.numel());
+  if (value == 0)
+    zero(to);
+  else if (to.dtype == DType::kF64)
+    upload(to, std::vector<double>(n, value).data());
+  else
+    upload(to, std::vector<float>(n, static_cast<float>(value)).data());
+}
+
 Buffer HostBackend::allocate(std::size_t bytes) {
   if (bytes == 0) bytes = 1;
   void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

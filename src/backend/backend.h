@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,7 @@
   X(tiny_attention, TinyAttentionArgs) \
   X(cross_entropy, CrossEntropyArgs)
 
+// The way back, and what an optimizer does with gradients.
 #define PRWKV_BACKWARD_OPS(X)                           \
   X(embedding_backward, EmbeddingBackwardArgs)          \
   X(layer_norm_backward, LayerNormBackwardArgs)         \
@@ -61,7 +63,8 @@
   X(lerp_backward, LerpBackwardArgs)                    \
   X(gather_rows_backward, GatherRowsBackwardArgs)       \
   X(tiny_attention_backward, TinyAttentionBackwardArgs) \
-  X(cross_entropy_backward, CrossEntropyBackwardArgs)
+  X(sum_of_squares, SumOfSquaresArgs)                   \
+  X(adamw, AdamWArgs)
 
 namespace prwkv {
 
@@ -120,12 +123,22 @@ class Backend {
   virtual void will_stream(const Buffer&) {}
   /// Copies from host memory; `source` may be reused as soon as this returns.
   virtual void upload(const Tensor& to, const void* source) = 0;
+  /// The same with values that take the tensor's type, f32 or f64.
+  void put(const Tensor& to, std::span<const float> values);
+  void fill(const Tensor& to, double value);
   /// Waits for all kernels, then copies to host memory.
   virtual void download(void* to, const Tensor& source) = 0;
   /// Copies bytes between two tensors of the same type and size, in kernel order.
   virtual void transfer(const Tensor& to, const Tensor& source) = 0;
   /// Zeroes, in kernel order.
   virtual void zero(const Tensor& t) = 0;
+  /// Multiplications and additions of f32 a second that this device can do at most, measured now, in some ten
+  /// milliseconds; 0: unknown.
+  [[nodiscard]] virtual double measure_flops() { return 0; }
+  /// BackendOptions::dry_run.
+  [[nodiscard]] virtual bool is_dry_run() const { return false; }
+  /// What kernels have allocated for themselves.
+  [[nodiscard]] virtual std::size_t scratch_bytes() const { return 0; }
   /// Returns when everything asked for so far has happened.
   virtual void sync() = 0;
 
@@ -178,6 +191,9 @@ struct BackendOptions {
   Sparsity sparsity = Sparsity::kSkip;  ///< "cpu" only
   Packing packing = Packing::kOnce;     ///< "cpu" only
   Pinning pinning = Pinning::kNone;     ///< "cpu" only
+  /// "cpu" only: memory is asked for but never touched, kernels do nothing. What a computation would need can be
+  /// read off afterwards (Arena::peak, Backend::scratch_bytes).
+  bool dry_run = false;
 };
 
 /// The one visible table of backends. Throws Error{kInvalidArgument | kUnsupported}.

@@ -41,15 +41,16 @@ struct LayerNormArgs {
   double eps;
 };
 
-/// One projection: y = act(scale · W x + bias).
+/// One projection: y = act(scale · W x + bias + addend).
 struct Projection {
   Tensor y;     // (T, out)
   Tensor x;     // (T, in)
   Tensor w;     // (out, in), any float or block type
   Tensor bias;  // (out), optional
   Act act = Act::kNone;
-  Tensor saved;  // (T, out), optional: receives z = scale · W x + bias for the backward of `act`
+  Tensor saved;  // (T, out), optional: receives what `act` is applied to, for its backward
   float scale = 1;
+  Tensor addend{};  // (T, out), optional: what an adapter gives
 };
 
 /// Independent projections of one step, run as one parallel region. Each output is the sum over
@@ -209,11 +210,15 @@ struct TinyAttentionArgs {
   Seqs seqs;
 };
 
-/// loss = mean over rows of −log softmax(logits)[target].
+/// loss[t] = −log softmax(z)[targets[t]] of the logits z of a row; 0 for a row without a target. And, if it is
+/// wanted, the gradient of scale · Σ (loss + l2wrap / 2 · max(z)²), 0 in a row without a target:
+///     g[v] = scale · (softmax(z)[v] − [v = target] + l2wrap · z[v] [v is the first where z is largest])
 struct CrossEntropyArgs {
-  Tensor loss;     // (1)
-  Tensor logits;   // (T, V)
-  Tensor targets;  // (T) i32
+  Tensor loss;      // (T)
+  Tensor gradient;  // (T, V), optional; may be logits
+  Tensor logits;    // (T, V)
+  Tensor targets;   // (T) i32; −1: none
+  double scale = 1, l2wrap = 0;
 };
 
 // Backward. Every gradient is accumulated (+=); an absent gradient is not wanted. g_x has the shape of x.
@@ -232,10 +237,10 @@ struct LayerNormBackwardArgs {
   double eps;
 };
 
-/// g_z = g_y ⊙ act'(z); g_x += scale · g_z W, g_w += scale · g_zᵀ x, g_bias += Σ_t g_z.
+/// g_z = g_y ⊙ act'(z); g_x += scale · g_z W, g_w += scale · g_zᵀ x, g_bias += Σ_t g_z, g_addend += g_z.
 struct LinearBackwardArgs {
-  Tensor g_x, g_w, g_bias;
-  Tensor g_y, x, w, z;  // z = scale · W x + bias, absent for kNone
+  Tensor g_x, g_w, g_bias, g_addend;
+  Tensor g_y, x, w, z;  // z: Projection::saved, absent for kNone
   Act act;
   float scale = 1;
 };
@@ -350,9 +355,23 @@ struct TinyAttentionBackwardArgs {
   Seqs seqs;
 };
 
-struct CrossEntropyBackwardArgs {
-  Tensor g_logits;
-  Tensor g_loss, logits, targets;
+// Optimization.
+
+/// sum = Σ x².
+struct SumOfSquaresArgs {
+  Tensor sum;  // (1)
+  Tensor x;    // any shape
+};
+
+/// One step of AdamW (Loshchilov & Hutter 2019) as PyTorch takes it, with ĝ = gradient_scale · g:
+///     m ← β₁ m + (1 − β₁) ĝ     v ← β₂ v + (1 − β₂) ĝ²
+///     p ← (1 − lr · decay) p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps)
+struct AdamWArgs {
+  Tensor p, m, v;  // same shape, updated
+  Tensor g;
+  double gradient_scale = 1;  ///< below 1 where gradients are clipped
+  double lr, decay, beta1, beta2, eps;
+  double correction1, correction2;  ///< 1 − β₁ᵗ and 1 − β₂ᵗ
 };
 
 }  // namespace prwkv

@@ -96,30 +96,37 @@ const Source* Checkpoint::find(std::string_view name) const {
   return it == sources_.end() ? nullptr : &it->second;
 }
 
+void expect_parameter(const Reader& reader, const Param& p, const Source& s, const Dims& dims) {
+  const std::string in_file = s.name == p.name ? "" : fmt::format(" in '{}'", s.name);
+  if (!is_float(s.dtype) && !is_block(s.dtype)) {
+    throw Error(Code::kFormat,
+                fmt::format("{}: tensor '{}' has the wrong type", reader.path(), p.name),
+                {.expected = "f16, bf16, f32, f64 or a block type",
+                 .found = std::string(name_of(s.dtype)) + in_file,
+                 .hint = "quantized by another program? Use the model as it was released"});
+  }
+  const std::vector<std::int64_t> expected = blinkdl_shape(p, dims);
+  std::vector<std::int64_t> found = s.shape();
+  if (p.stored == Stored::kVector ? same_vector(found, expected) : found == expected) return;
+  if (found.size() >= 2) std::swap(found.end()[-1], found.end()[-2]);
+  throw Error(Code::kFormat,
+              fmt::format("{}: tensor '{}' has the wrong shape", reader.path(), p.name),
+              {.expected = fmt::format("({})", fmt::join(expected, ", ")),
+               .found = reader.find(s.name)->shape_str() + in_file,
+               .hint = found == expected ? "it looks transposed"
+                                         : "is this checkpoint complete, and of one model?"});
+}
+
 const Source& Checkpoint::parameter(const Param& p, const Dims& dims) const {
   const Source* s = find(p.name);
-  const auto expected = blinkdl_shape(p, dims);
   if (s == nullptr) {
     throw Error(Code::kFormat, fmt::format("{}: tensor '{}' is missing", path(), p.name),
-                {.expected = fmt::format("({})", fmt::join(expected, ", ")),
+                {.expected = fmt::format("({})", fmt::join(blinkdl_shape(p, dims), ", ")),
                  .found = "no tensor of that name",
                  .hint = "is this checkpoint complete?"});
   }
-  const std::string in_file = s->name == p.name ? "" : fmt::format(" in '{}'", s->name);
-  if (!is_float(s->dtype) && !is_block(s->dtype)) {
-    throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has the wrong type", path(), p.name),
-                {.expected = "f16, bf16, f32, f64 or a block type",
-                 .found = std::string(name_of(s->dtype)) + in_file,
-                 .hint = "quantized by another program? Use the model as it was released"});
-  }
-  std::vector<std::int64_t> found = s->shape();
-  if (p.stored == Stored::kVector ? same_vector(found, expected) : found == expected) return *s;
-  if (found.size() >= 2) std::swap(found.end()[-1], found.end()[-2]);
-  throw Error(Code::kFormat, fmt::format("{}: tensor '{}' has the wrong shape", path(), p.name),
-              {.expected = fmt::format("({})", fmt::join(expected, ", ")),
-               .found = reader_->find(s->name)->shape_str() + in_file,
-               .hint = found == expected ? "it looks transposed"
-                                         : "is this checkpoint complete, and of one model?"});
+  expect_parameter(*reader_, p, *s, dims);
+  return *s;
 }
 
 std::vector<std::int64_t> Checkpoint::squeezed(const std::string& name) const {

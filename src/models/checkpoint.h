@@ -14,6 +14,10 @@
 
 namespace prwkv {
 
+/// Throws Error{kFormat} unless a tensor of `reader`, seen in BlinkDL's layout, has a type and the shape of this parameter
+/// in a model of these sizes.
+void expect_parameter(const Reader& reader, const Param& p, const Source& s, const Dims& dims);
+
 /// Opens a file and applies the table of its naming (naming.cc).
 class Checkpoint {
  public:

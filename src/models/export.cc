@@ -144,10 +144,21 @@ double largest_of(DType dtype) {
   return dtype == DType::kF32 ? std::numeric_limits<float>::max() : kLargestF16;
 }
 
+/// What changes values on the way; empty for most.
+using Adjust = std::function<void(std::int64_t first, std::span<float> values)>;
+
 /// Elements [first, first + n) of a view in another type.
-void convert(const std::string& source, const TensorSpec& t, const Source& from, std::int64_t first,
-             std::int64_t n, std::byte* to) {
+void convert(const std::string& source, const TensorSpec& t, const Source& from,
+             const Adjust& adjust, std::int64_t first, std::int64_t n, std::byte* to) {
   SourceReader reader(from);
+  if (adjust) {
+    std::vector<float> values(static_cast<std::size_t>(n));
+    reader.read(first, values);
+    adjust(first, values);
+    if (t.dtype != DType::kF32) expect_finite(source, t, values, largest_of(t.dtype));
+    quant::quantize(t.dtype, values.data(), n, to);
+    return;
+  }
   if (from.dtype == t.dtype && from.is_raw() && !is_block(t.dtype))
     return reader.copy(first, {to, row_bytes(t.dtype, n)});
   if (t.dtype == DType::kF64) {
@@ -174,11 +185,11 @@ class Stream {
          const ExportProgress& progress)
       : out_(out), source_(source), path_(path), total_(total), progress_(progress) {}
 
-  void write(const TensorSpec& t, const Source& from) {
-    if (is_copied(from, t.dtype))
+  void write(const TensorSpec& t, const Source& from, const Adjust& adjust) {
+    if (!adjust && is_copied(from, t.dtype))
       copy(from.dense_bytes());
     else
-      convert_all(t, from);
+      convert_all(t, from, adjust);
     source_.done_with(from.bytes);
   }
 
@@ -192,14 +203,14 @@ class Stream {
     }
   }
 
-  void convert_all(const TensorSpec& t, const Source& from) {
+  void convert_all(const TensorSpec& t, const Source& from, const Adjust& adjust) {
     const std::int64_t all = from.numel(), batch = kBatchPieces * kPieceElements;
     for (std::int64_t begin = 0; begin < all; begin += batch) {
       const std::int64_t n = std::min(batch, all - begin);
       buffer_.resize(row_bytes(t.dtype, n));
       pool_.parallel_for(n, kPieceElements, [&](std::int64_t first, std::int64_t last) {
         try {
-          convert(source_.path(), t, from, begin + first, last - first,
+          convert(source_.path(), t, from, adjust, begin + first, last - first,
                   buffer_.data() + row_bytes(t.dtype, first));
         } catch (...) {
           const std::lock_guard lock(mutex_);
@@ -464,7 +475,14 @@ void Export::write(const std::string& path, const ExportProgress& progress) cons
   const std::unique_ptr<Writer> out = open(path);
   Stream stream(*out, file_.reader(), path, bytes(), progress);
   for (std::size_t i = 0; i < named_.size(); ++i) {
-    for (const Source& part : named_[i].parts) stream.write(specs_[i], part);
+    const Param& p = named_[i].param;
+    Adjust adjust;
+    if (options_.adjusts && options_.adjusts(p)) {
+      adjust = [&](std::int64_t first, std::span<float> values) {
+        options_.adjust(p, first, values);
+      };
+    }
+    for (const Source& part : named_[i].parts) stream.write(specs_[i], part, adjust);
   }
   out->finish();
 }

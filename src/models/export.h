@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ struct ExportOptions {
   /// Values that take the place of the file's, by BlinkDL name and in BlinkDL's layout; the bytes must
   /// outlive the plan.
   std::map<std::string, Source, std::less<>> replaced{};
+  /// Parameters whose values change on the way, in BlinkDL's layout: `values` are elements from number `first` on. Called from
+  /// several threads.
+  std::function<bool(const Param&)> adjusts{};
+  std::function<void(const Param&, std::int64_t first, std::span<float> values)> adjust{};
   /// The file is the model.safetensors of a Hugging Face folder; hf_files() makes its other files.
   bool in_hf_folder = false;
 };

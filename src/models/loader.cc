@@ -19,20 +19,48 @@ namespace {
 /// converted once.
 class Binder final : public ParamVisitor {
  public:
-  Binder(const Checkpoint& file, const Dims& dims, Backend& backend, Arena& arena,
-         const LoadOptions& options)
-      : file_(file), dims_(dims), backend_(backend), arena_(arena), options_(options) {}
+  Binder(LoadedModel& model, const Dims& dims, Backend& backend, const LoadOptions& options)
+      : file_(*model.file),
+        dims_(dims),
+        backend_(backend),
+        arena_(*model.weights),
+        adapters_(model.adapters),
+        lora_(model.lora.get()),
+        options_(options) {}
 
-  void visit(const Param& p, Tensor& t) override { bind_vector(p, file_.parameter(p, dims_), t); }
+  void visit(const Param& p, Tensor& t) override { bind_vector(p, source_of(p), t); }
   void visit_matrix(const Param& p, Matrix& m) override {
-    bind_matrix(p, file_.parameter(p, dims_), m);
+    bind_matrix(p, source_of(p), m);
+    if (lora_ != nullptr) adapt(p, m);
   }
 
  private:
+  Source source_of(const Param& p) {
+    if (lora_ != nullptr) {
+      if (const std::optional<Source> own = lora_->whole(p, dims_)) return *own;
+    }
+    return file_.parameter(p, dims_);
+  }
+
+  void adapt(const Param& p, Matrix& m) {
+    const std::optional<LoraFile::Pair> pair = lora_->pair_of(p);
+    if (!pair) return;
+    const auto matrix = [&](const StoredTensor& t) {
+      Matrix half{.weight = arena_.make_packed({t.shape[0], t.shape[1]}, DType::kF32, Input::kAny)};
+      upload(half.weight, Source::of(t.name, t.dtype, t.bytes, t.shape));
+      return half;
+    };
+    auto adapter = std::make_unique<Adapter>(Adapter{matrix(*pair->a), matrix(*pair->b)});
+    adapter->b.scale = pair->scale;
+    m.adapter = adapter.get();
+    adapters_.emplace(p.name, std::move(adapter));
+  }
+
   // Small: read into the activation type, so that kernels need one type only and transformed values
   // keep all bits.
   void bind_vector(const Param& p, const Source& s, Tensor& t) {
     t = arena_.make({p.shape.numel()}, backend_.activation_dtype());
+    if (backend_.is_dry_run()) return;
     const auto upload = [&](auto values) {
       SourceReader(s).read(0, values);
       backend_.upload(t, values.data());
@@ -46,13 +74,18 @@ class Binder final : public ParamVisitor {
 
   void bind_matrix(const Param& p, const Source& s, Matrix& m) {
     Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
-    m.scale = std::exchange(wanted.scale, 1.0F);  // kernels multiply results, not weights
+    const bool is_trained = options_.trained && options_.trained(p);
+    // Kernels multiply results, not weights; but what is trained is written as it is.
+    if (!is_trained) m.scale = std::exchange(wanted.scale, 1.0F);
     const auto own = options_.dtypes.find(p.name);
     const std::optional<DType> asked =
         own != options_.dtypes.end() ? std::optional(own->second) : options_.dtype;
-    const DType dtype = asked ? matrix_type(p, *asked, kept(wanted)) : kept(wanted);
-    const bool packs = is_for_linear(p) && backend_.packed(dtype, p.shape, p.input);
-    if (!packs && dtype == s.dtype && wanted.is_dense() && backend_.reads_host_memory()) {
+    const DType dtype = is_trained ? backend_.activation_dtype()
+                        : asked    ? matrix_type(p, *asked, kept(wanted))
+                                   : kept(wanted);
+    const bool packs = is_for_linear(p) && !is_trained && backend_.packed(dtype, p.shape, p.input);
+    if (!packs && !is_trained && dtype == s.dtype && wanted.is_dense() &&
+        backend_.reads_host_memory()) {
       m.weight.shape = p.shape;
       m.weight.dtype = dtype;
       m.weight.data = const_cast<std::byte*>(wanted.dense_bytes().data());  // only read
@@ -73,6 +106,7 @@ class Binder final : public ParamVisitor {
 
   // Some rows at a time, so that a conversion never holds a matrix twice.
   void upload(const Tensor& t, const Source& source) {
+    if (backend_.is_dry_run()) return;
     constexpr std::int64_t kPiece = std::int64_t{1} << 20;  // elements
     const std::int64_t n = t.dim(-1), rows = t.numel() / std::max<std::int64_t>(n, 1);
     constexpr std::int64_t kRows = Backend::kPackedRows;
@@ -85,7 +119,7 @@ class Binder final : public ParamVisitor {
     std::vector<float> values;
     for (std::int64_t r = 0; r < rows; r += step) {
       const std::int64_t count = std::min(step, rows - r);
-      if (t.dtype == source.dtype && source.is_dense()) {
+      if (t.dtype == source.dtype && source.is_dense() && source.is_raw()) {
         const std::span rest = source.dense_bytes().subspan(static_cast<std::size_t>(r) * bytes);
         const std::span part = rest.first(static_cast<std::size_t>(count) * bytes);
         backend_.put_rows(flat, r, count, part.data());
@@ -93,8 +127,12 @@ class Binder final : public ParamVisitor {
         continue;
       }
       staged.resize(static_cast<std::size_t>(count) * bytes);
-      if (t.dtype == source.dtype) {
+      if (t.dtype == source.dtype && source.is_raw()) {
         reader.copy(r * n, staged);
+      } else if (t.dtype == DType::kF64) {
+        std::vector<double> exact(static_cast<std::size_t>(count * n));
+        reader.read(r * n, exact);
+        std::memcpy(staged.data(), exact.data(), staged.size());
       } else {
         values.resize(static_cast<std::size_t>(count * n));
         reader.read(r * n, values);
@@ -108,6 +146,8 @@ class Binder final : public ParamVisitor {
   const Dims& dims_;
   Backend& backend_;
   Arena& arena_;
+  Adapters& adapters_;
+  LoraFile* lora_;
   LoadOptions options_;
 };
 
@@ -185,8 +225,10 @@ LoadedModel load_model(const std::string& path, Backend& backend, const LoadOpti
   m.model->ln_out_eps = eps.ln_out;
   m.model->groupnorm_eps = options.groupnorm_eps.value_or(eps.group_norm);
   m.weights = std::make_unique<Arena>(backend, Arena::For::kWeights);
-  Binder binder(*m.file, found.dims, backend, *m.weights, options);
+  if (!options.lora.empty()) m.lora = std::make_unique<LoraFile>(options.lora, options.lora_alpha);
+  Binder binder(m, found.dims, backend, options);
   m.model->visit(binder);
+  if (m.lora != nullptr) m.lora->expect_all_used();
   backend.sync();
   m.fingerprint = fingerprint_of(*m.file);
   return m;

@@ -11,6 +11,7 @@
 
 #include "models/checkpoint.h"
 #include "models/fingerprint.h"
+#include "models/lora.h"
 #include "models/model.h"
 #include "ops/ctx.h"
 
@@ -23,6 +24,11 @@ struct LoadOptions {
   /// The same for single matrices, by BlinkDL name; above `dtype`.
   std::map<std::string, DType, std::less<>> dtypes{};
   std::optional<double> groupnorm_eps{};  ///< overrides Model::groupnorm_eps
+  /// A file of adapters, and alpha if the file does not say it; see LoraFile.
+  std::string lora{};
+  std::optional<double> lora_alpha{};
+  /// Matrices that will change: they are copied, as f32 rows. (Vectors are in any case.)
+  std::function<bool(const Param&)> trained{};
 };
 
 /// A model and everything its weights point into. Move-only; the backend must outlive it.
@@ -30,6 +36,9 @@ struct LoadedModel {
   std::unique_ptr<Checkpoint> file;  ///< the mapping that matrices lie in; absent for random models
   std::unique_ptr<Arena> weights;    ///< converted, transposed and small tensors
   std::unique_ptr<Model> model;
+  std::unique_ptr<LoraFile>
+      lora;           ///< whole parameters in it may lie in its mapping too; absent for most
+  Adapters adapters;  ///< what matrices with an adapter point to
   Fingerprint fingerprint;
 };
 

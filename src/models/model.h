@@ -90,7 +90,7 @@ struct StateEntry {
 struct Batch {
   Tensor ids;  // (T) i32
   Seqs seqs;
-  Tensor logit_rows;  // (n) i32: rows whose logits are wanted; absent: none
+  op::Wanted wanted;
 };
 
 /// Immutable after loading; shared by all sessions. Weights are views, owned elsewhere
@@ -104,8 +104,7 @@ class Model {
   /// Lists every parameter, in the order of the forward pass.
   virtual void visit(ParamVisitor& v) = 0;
   [[nodiscard]] virtual std::vector<StateEntry> state_spec(int layer) const = 0;
-  /// Logits (n, V) of `batch.logit_rows`, absent if none are wanted; `state` (one per layer) moves
-  /// past the batch.
+  /// What the batch wants (op::read_out); `state` (one per layer) moves past it.
   virtual Tensor forward(Ctx& c, const Batch& batch, std::span<LayerState> state) const = 0;
 
   /// Of GroupNorm `ln_x` (5, 6, 7): 64e-5 in BlinkDL's code; some tools used 1e-5 for 5.x

@@ -117,9 +117,7 @@ Tensor Rwkv4::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
       })[0];
     }
   }
-  if (!batch.logit_rows) return {};
-  x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out, ln_out_eps), head});
+  return op::read_out(c, x, ln_out, ln_out_eps, head, batch.wanted);
 }
 
 void Rwkv4::visit(ParamVisitor& f) {

@@ -109,9 +109,7 @@ Tensor Rwkv5::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
           return std::array{h};
         })[0];
   }
-  if (!batch.logit_rows) return {};
-  x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out, ln_out_eps), head});
+  return op::read_out(c, x, ln_out, ln_out_eps, head, batch.wanted);
 }
 
 void Rwkv5::visit(ParamVisitor& f) {

@@ -110,9 +110,7 @@ Tensor Rwkv7::forward(Ctx& c, const Batch& batch, std::span<LayerState> state) c
         });
     x = out[0], v_first = out[1];
   }
-  if (!batch.logit_rows) return {};
-  x = op::gather_rows(c, x, batch.logit_rows);
-  return op::linear(c, {op::layer_norm(c, x, ln_out, ln_out_eps), head});
+  return op::read_out(c, x, ln_out, ln_out_eps, head, batch.wanted);
 }
 
 void Rwkv7::visit(ParamVisitor& f) {

@@ -28,7 +28,8 @@ Tensor embedding(Ctx& c, const Matrix& table, const Tensor& ids);
 /// (T, C)
 Tensor layer_norm(Ctx& c, const Tensor& x, const Norm& p, double eps = kLayerNormEps);
 
-/// One projection of `linear`: act(scale · W x + bias), the scale being the matrix's own. An absent matrix gives an absent result.
+/// One projection of `linear`: act(W x + bias), W being the matrix with its scale and its adapter, if it has one. An absent
+/// matrix gives an absent result.
 struct Apply {
   Tensor x;
   const Matrix& w;
@@ -114,8 +115,20 @@ Tensor gather_rows(Ctx& c, const Tensor& x, const Tensor& rows);
 Tensor tiny_attention(Ctx& c, const Tensor& q, const Tensor& k, const Tensor& v,
                       const Tensor& state, const Seqs& seqs);
 
-/// (1): mean negative log likelihood of `targets` (T) i32 under logits (T, V).
-Tensor cross_entropy(Ctx& c, const Tensor& logits, const Tensor& targets);
+/// What is wanted of a forward pass.
+struct Wanted {
+  Tensor logit_rows{};  // (n) i32: the logits of these rows; absent: none
+  Tensor targets{};     // (T) i32: the losses of all rows instead; −1: none of this one
+  double scale = 1;     ///< of the losses in what is differentiated: one over how many are counted
+  /// Of the squares of the largest logits, halved, beside the losses: 1e-4 keeps logits near zero
+  /// (L2Wrap of BlinkDL's trainers).
+  double l2wrap = 0;
+};
+/// The last lines of every model, head · LayerNorm(x): logits (n, V) of some rows, absent if none are wanted.
+/// Given targets, losses (T): −log softmax(logits)[target]. Their logits are never there for all rows at once. With a tape
+/// the way back begins here, so a loss is no value of the tape and `Tape::run_backward` needs no seed.
+Tensor read_out(Ctx& c, const Tensor& x, const Norm& norm, double eps, const Matrix& head,
+                const Wanted& wanted);
 
 }  // namespace op
 }  // namespace prwkv

@@ -20,6 +20,22 @@ void ParamGrads::watch_state(Tensor& state) {
   states_.push_back(zeros(state));
 }
 
+void ParamGrads::zero() {
+  for (const auto& [address, entry] : entries_) backend_->zero(entry.grad);
+  zero_states();
+}
+
+void ParamGrads::zero_states() {
+  for (const Entry& entry : states_) backend_->zero(entry.grad);
+}
+
+std::size_t ParamGrads::bytes() const {
+  std::size_t total = 0;
+  for (const auto& [address, entry] : entries_) total += entry.grad.bytes();
+  for (const Entry& entry : states_) total += entry.grad.bytes();
+  return total;
+}
+
 Tensor ParamGrads::of(const Tensor& param) const {
   if (param.var < -1) {
     const auto i = static_cast<std::size_t>(-2 - param.var);

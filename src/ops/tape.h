@@ -10,7 +10,7 @@
 
 namespace prwkv {
 
-/// Gradients of what is being trained, zero at first, shared by all tapes of one training step: weights, and
+/// Gradients of what is being trained, zero at first, shared by all tapes that add to them: weights, and
 /// recurrent states.
 class ParamGrads {
  public:
@@ -23,6 +23,11 @@ class ParamGrads {
   /// that of the state behind the rows; afterwards that of the state before them. Walking back from
   /// piece to piece of a sequence it needs no attention at all.
   void watch_state(Tensor& state);
+  /// Gradients begin anew: all of them, or those of states alone.
+  void zero();
+  void zero_states();
+  /// Of all gradients.
+  [[nodiscard]] std::size_t bytes() const;
   /// Absent if the parameter or state is not watched.
   [[nodiscard]] Tensor of(const Tensor& param) const;
 

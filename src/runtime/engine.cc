@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/quote.h"
 #include "models/model_tokenizer.h"
+#include "models/tuned_state.h"
 
 namespace prwkv {
 namespace {
@@ -118,6 +119,10 @@ Engine::Engine(std::unique_ptr<Backend> backend, LoadedModel model, const Engine
   if (options.chunk_rows < 0)
     fail(Code::kInvalidArgument, "chunk_rows must be at least 0, not {}", options.chunk_rows);
   const Dims& d = model_.model->dims();
+  if (!options.init_state.empty()) {
+    tuned_state_ = read_tuned_state(options.init_state, *model_.model);
+    tuned_entry_ = tuned_entry(*model_.model);
+  }
   if (!options.tokenizer.empty())
     tokenizer_ = tokenizer_by_name(options.tokenizer);
   else
@@ -197,19 +202,11 @@ void Engine::free_slot(int slot) noexcept {
 void Engine::clear_slot(int slot) {
   const std::scoped_lock lock(mutex_);
   for (const auto& layer : pool_->layers) {
-    for (const Pool::Entry& e : layer) {
-      const Tensor t = e.tensor.rows(slot, 1);
-      if (e.spec.initial == 0) {
-        backend_->zero(t);
-      } else if (t.dtype == DType::kF64) {
-        backend_->upload(
-            t, std::vector<double>(static_cast<std::size_t>(t.numel()), e.spec.initial).data());
-      } else {
-        backend_->upload(t, std::vector<float>(static_cast<std::size_t>(t.numel()),
-                                               static_cast<float>(e.spec.initial))
-                                .data());
-      }
-    }
+    for (const Pool::Entry& e : layer) backend_->fill(e.tensor.rows(slot, 1), e.spec.initial);
+  }
+  for (std::size_t l = 0; l < tuned_state_.size(); ++l) {
+    if (!tuned_state_[l].empty())
+      backend_->put(pool_->layers[l][tuned_entry_].tensor.rows(slot, 1), tuned_state_[l]);
   }
 }
 
@@ -356,7 +353,7 @@ void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
                 .n = static_cast<std::int64_t>(slots.size()),
                 .rows = static_cast<std::int64_t>(ids.size()),
                 .slots = pool_->slots};
-  if (!logit_rows.empty()) batch.logit_rows = upload_ints(c, logit_rows);
+  if (!logit_rows.empty()) batch.wanted.logit_rows = upload_ints(c, logit_rows);
 
   std::vector<LayerState> state = pool_->view();
   const Tensor logits = model_.model->forward(c, batch, state);

@@ -34,6 +34,8 @@ struct EngineOptions {
   int chunk_rows = 0;
   /// "world", "neox", "bytes" or a vocabulary file; empty: the one that belongs to the model.
   std::string tokenizer;
+  /// A file of time_state tensors (models/tuned_state.h): what new sessions begin with; empty: the model's empty state.
+  std::string init_state{};
 };
 
 /// Sizes for reports.
@@ -109,6 +111,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<Backend> backend_;
   LoadedModel model_;
   ModelInfo info_;
+  std::vector<std::vector<float>> tuned_state_;  // of each layer; empty: there is none
+  std::size_t tuned_entry_ = 0;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::mutex mutex_;  // of everything below
   std::unique_ptr<Arena> arena_;

@@ -48,6 +48,7 @@ void expect_shape(const char* what, const Tensor& t, const Shape& shape) {
 
 Tensor unscaled(const char* what, const Matrix& m) {
   if (m.scale != 1) fail(Code::kInvalidArgument, "{}: the matrix has a scale, {}", what, m.scale);
+  if (m.adapter != nullptr) fail(Code::kInvalidArgument, "{}: the matrix has an adapter", what);
   return m.weight;
 }
 

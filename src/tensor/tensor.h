@@ -71,18 +71,26 @@ struct Tensor {
 void expect_shape(const char* what, const Tensor& t, const Shape& shape);
 
 /// A weight matrix (out, in): y = scale · W x. A type of its own because a matrix carries more than a
-/// tensor (a scale now, adapters later) without any model noticing.
+/// tensor without any model noticing.
+struct Adapter;
 struct Matrix {
   Tensor weight;
   /// What the file divided the stored values by, as RWKV-6 GGUF files do so that f16 does not overflow;
   /// a power of two there, so that nothing is rounded.
   float scale = 1;
+  const Adapter* adapter = nullptr;  ///< owned elsewhere, as weights are
   explicit operator bool() const { return bool(weight); }
   [[nodiscard]] std::int64_t out() const { return weight.shape[0]; }
   [[nodiscard]] std::int64_t in() const { return weight.shape[1]; }
 };
 
-/// The weight of a matrix whose use has no place for a scale. Throws Error{kInvalidArgument} naming
+/// LoRA (Hu et al. 2021): W becomes W + b.scale · B A. Neither matrix has an adapter of its own.
+struct Adapter {
+  Matrix a;  // (rank, in)
+  Matrix b;  // (out, rank); its scale is alpha / rank
+};
+
+/// The weight of a matrix whose use has no place for a scale or an adapter. Throws Error{kInvalidArgument} naming
 /// `what` if it has one.
 Tensor unscaled(const char* what, const Matrix& m);
 

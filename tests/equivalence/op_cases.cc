@@ -622,8 +622,14 @@ Cases linear_cases() {
     const Data d = data_for("linear", name);
     LinearArgs a;
     a.n = 1;
-    a.part[0] = {d->output({0, 64}), d->uniform({0, 32}), d->weight({64, 32}, DType::kF32),
-                 d->uniform({64}),   Act::kNone,          {}};
+    a.part[0] = {d->output({0, 64}),
+                 d->uniform({0, 32}),
+                 d->weight({64, 32}, DType::kF32),
+                 d->uniform({64}),
+                 Act::kNone,
+                 {},
+                 1,
+                 {}};
     a.part[0].w.layout = layout;
     cases.push_back(make_case("linear", name, d, a, {{"y", a.part[0].y, exactly(a.part[0].y)}}));
   }
@@ -795,7 +801,8 @@ Cases data_shift_of(const std::vector<std::array<std::int64_t, 3>>& shapes, std:
       }
       for (std::size_t q = 0; q < DataShiftArgs::kMax; ++q) {
         const Tensor& y = a.y[q];
-        Projection second{.y = y, .x = d->output({T, D}), .w = a.w2[q], .bias = {}, .saved = {}};
+        Projection second{
+            .y = y, .x = d->output({T, D}), .w = a.w2[q], .bias = {}, .saved = {}, .addend = {}};
         for (std::int64_t i = 0; i < T * D; ++i) {
           const std::int64_t from = i / D * 5 * D + static_cast<std::int64_t>(q) * D + i % D;
           ref::store(second.x, i, ref::load(a.z, from));
@@ -1269,13 +1276,21 @@ Cases cross_entropy_cases() {
     const Data d = data_for("cross_entropy", name);
     std::vector<std::int64_t> targets;
     for (std::int64_t t = 0; t < T; ++t) targets.push_back(t == 0 ? V - 1 : d->random.below(V));
-    const CrossEntropyArgs a{d->output({1}), d->uniform({T, V}, -spread, spread), d->ints(targets)};
+    if (T > 2) targets[1] = -1;
+    const CrossEntropyArgs a{d->output({T}),
+                             d->output({T, V}),
+                             d->uniform({T, V}, -spread, spread),
+                             d->ints(targets),
+                             0.25,
+                             1e-3};
     // z − max is rounded once, e^· has its own error, the rest is done in double and rounded at the
     // end.
-    const double loss_size = 2 * spread + std::log(static_cast<double>(V));
+    const double loss_size = 2 * spread + std::log(static_cast<double>(V)), term = 2 * spread + 8;
     cases.push_back(
         make_case("cross_entropy", name, d, a,
-                  {{"loss", a.loss, everywhere(a.loss, kU * (2 * spread + 4 + loss_size))}}));
+                  {{"loss", a.loss, everywhere(a.loss, kU * (2 * spread + 4 + loss_size))},
+                   {"gradient", a.gradient,
+                    everywhere(a.gradient, 0.25 * kU * (2 * term + 1e-3 * spread))}}));
   }
   return cases;
 }

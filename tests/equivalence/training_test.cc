@@ -101,6 +101,12 @@ void expect_gradient(const std::vector<double>& got, const std::vector<double>& 
   }
 }
 
+double sum_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double x : values) sum += x;
+  return sum;
+}
+
 // ---- Each operation alone
 
 struct Leaf {
@@ -296,12 +302,19 @@ std::vector<OpGradient> op_gradients() {
                     return op::wkv7_output(c, x[0], {x[1], x[2], x[3], x[4]}, x[5],
                                            Norm{x[6], x[7]}, 2, 64e-5);
                   }});
+  for (const Act act : {Act::kNone, Act::kTanh}) {
+    list.push_back({act == Act::kNone ? "linear_adapter" : "linear_adapter_tanh",
+                    {{{4, 5}}, {{3, 5}}, {{2, 5}}, {{3, 2}}, {{3}}, {{4, 5}}},
+                    [act](Ctx& c, Pool&, const auto& x) {
+                      const Adapter adapter = {{x[2]}, {x[3], 0.5F}};
+                      const Matrix w = {.weight = x[1], .adapter = &adapter};
+                      const auto [y, z] = op::linear(c, {{x[0], w, act, x[4]}, {x[5], {x[1]}}});
+                      return op::mul(c, y, z);
+                    }});
+  }
   add_recurrences(list);
   list.push_back({"gather_rows", {{{5, 4}}}, [](Ctx& c, Pool& pool, const auto& x) {
                     return op::gather_rows(c, x[0], pool.ints({4, 1, 1}));
-                  }});
-  list.push_back({"cross_entropy", {{{4, 6}, -3, 3}}, [](Ctx& c, Pool& pool, const auto& x) {
-                    return op::cross_entropy(c, x[0], pool.ints({5, 0, 2, 2}));
                   }});
   return list;
 }
@@ -497,12 +510,6 @@ std::vector<OpGradient> large_gradients() {
                     const auto [k, alpha, beta] = op::delta_keys(c, x[0], x[1], x[2], x[3], 2);
                     return op::mul(c, op::mul(c, k, alpha), op::add_to(c, beta, alpha));
                   }});
-  list.push_back(
-      {"cross_entropy_1000", {{{21, 1001}, -3, 3}}, [](Ctx& c, Pool& pool, const auto& x) {
-         std::vector<std::int32_t> targets(21);
-         for (int t = 0; t < 21; ++t) targets[static_cast<std::size_t>(t)] = 1000 - 50 * t;
-         return op::cross_entropy(c, x[0], pool.ints(targets));
-       }});
   return list;
 }
 
@@ -761,6 +768,208 @@ class RandomWeights final : public ParamVisitor {
   Pool pool_;
 };
 
+// ---- The read-out: losses, and the way back that begins there
+
+/// x (T, C), weight and bias of the norm, head (V, C); every third row has no target.
+struct ReadOut {
+  ReadOut(Backend& on, std::int64_t rows, std::int64_t channels, std::int64_t vocabulary)
+      : backend(on), arena(on), pool(on), T(rows), V(vocabulary) {
+    Random random("read_out");
+    for (const Shape& shape :
+         {Shape{T, channels}, Shape{channels}, Shape{channels}, Shape{V, channels}}) {
+      values.push_back(random_values(shape.numel(), random));
+      leaves.push_back(pool.make(shape, values.back()));
+    }
+    for (std::int64_t t = 0; t < T; ++t) {
+      targets.push_back(t % 3 == 2 ? -1 : static_cast<std::int32_t>(random.below(V)));
+      rows_of_all.push_back(static_cast<std::int32_t>(t));
+    }
+  }
+
+  static constexpr double kScale = 0.3, kL2Wrap = 0.05;
+
+  struct Result {
+    std::vector<double> losses;
+    std::vector<std::vector<double>> gradients;  // in the order of the leaves
+  };
+  Result with_tape() {
+    const ArenaScope scope(arena);
+    ParamGrads params(backend);
+    for (std::size_t l = 1; l < leaves.size(); ++l) params.watch(leaves[l]);
+    Tape tape(backend, arena, params);
+    Ctx c{.backend = backend, .arena = arena, .tape = &tape};
+    const Tensor x = tape.value(leaves[0]);
+    Result r;
+    r.losses = download(
+        backend, op::read_out(c, x, {leaves[1], leaves[2]}, 1e-5, {leaves[3]},
+                              {.targets = pool.ints(targets), .scale = kScale, .l2wrap = kL2Wrap}));
+    tape.run_backward();
+    r.gradients.push_back(download(backend, tape.grad(x)));
+    for (std::size_t l = 1; l < leaves.size(); ++l)
+      r.gradients.push_back(download(backend, params.of(leaves[l])));
+    return r;
+  }
+  [[nodiscard]] std::vector<double> plain(const op::Wanted& wanted) {
+    const ArenaScope scope(arena);
+    Ctx c{.backend = backend, .arena = arena};
+    return download(backend,
+                    op::read_out(c, leaves[0], {leaves[1], leaves[2]}, 1e-5, {leaves[3]}, wanted));
+  }
+  /// What is differentiated, out of the logits.
+  double objective() {
+    const std::vector<double> z = plain({.logit_rows = pool.ints(rows_of_all)});
+    double sum = 0;
+    for (std::size_t t = 0; t < targets.size(); ++t) {
+      if (targets[t] < 0) continue;
+      const auto row =
+          std::span(z).subspan(t * static_cast<std::size_t>(V)).first(static_cast<std::size_t>(V));
+      double total = 0, top = row[0];
+      for (const double x : row) total += std::exp(x), top = std::max(top, x);
+      sum += std::log(total) - row[static_cast<std::size_t>(targets[t])] + kL2Wrap / 2 * top * top;
+    }
+    return kScale * sum;
+  }
+
+  Backend& backend;
+  Arena arena;
+  Pool pool;
+  std::int64_t T, V;
+  std::vector<Tensor> leaves;
+  std::vector<std::vector<double>> values;
+  std::vector<std::int32_t> targets, rows_of_all;
+};
+
+TEST(ReadOutGradient, MatchesCentralDifferences) {
+  RefBackend backend(DType::kF64);
+  ReadOut r(backend, 7, 5, 9);
+  const ReadOut::Result got = r.with_tape();
+  for (std::size_t l = 0; l < r.leaves.size(); ++l) {
+    std::vector<double> expected;
+    for (std::size_t i = 0; i < r.values[l].size(); ++i) {
+      double& element = r.leaves[l].as<double>()[i];
+      const auto at = [&](double value) {
+        element = value;
+        return r.objective();
+      };
+      const double x = element;
+      expected.push_back((at(x + kStep) - at(x - kStep)) / (2 * kStep));
+      element = x;
+    }
+    expect_gradient(got.gradients[l], expected, fmt::format("leaf {}", l));
+  }
+}
+
+TEST(ReadOutGradient, LossesAreTheSameWithoutATape) {
+  RefBackend backend(DType::kF64);
+  ReadOut r(backend, 7, 5, 9);
+  EXPECT_EQ(r.plain({.targets = r.pool.ints(r.targets)}), r.with_tape().losses);
+  EXPECT_EQ(r.with_tape().losses[2], 0) << "a row without a target";
+}
+
+TEST(ReadOutGradient, OfTheCpuEqualsTheReferences) {
+  RefBackend reference(DType::kF64);
+  const ReadOut::Result expected = ReadOut(reference, 23, 40, 300).with_tape();
+  for (const std::string& name : cpu_backends()) {
+    SCOPED_TRACE(name);
+    const MadeBackend one = make_training_backend(name, 1);
+    if (!one.backend) continue;
+    const ReadOut::Result got = ReadOut(*one.backend, 23, 40, 300).with_tape();
+    expect_close(got.losses, expected.losses, 1e-5, "losses");
+    for (std::size_t l = 0; l < got.gradients.size(); ++l)
+      expect_close(got.gradients[l], expected.gradients[l], 1e-5, fmt::format("leaf {}", l));
+    const MadeBackend three = make_training_backend(name, 3);
+    EXPECT_EQ(ReadOut(*three.backend, 23, 40, 300).with_tape().gradients, got.gradients);
+  }
+}
+
+// So many logits that they are made in chunks: scratch memory holds those of one, and their gradient.
+TEST(ReadOutGradient, LogitsNeverExistAtOnce) {
+  constexpr std::int64_t kRows = 40, kVocabulary = 1'000'000;
+  const std::unique_ptr<Backend> backend =
+      make_backend({.threads = 2, .packing = Packing::kEachCall});
+  ReadOut r(*backend, kRows, 2, kVocabulary);
+  const ReadOut::Result got = r.with_tape();
+  EXPECT_LT(r.arena.peak(), kRows * kVocabulary * sizeof(float)) << "logits and their gradients";
+  EXPECT_NEAR(sum_of(got.losses) / 27, std::log(kVocabulary), 1.5);
+  for (std::int64_t t = 0; t < kRows; ++t)
+    EXPECT_EQ(got.losses[static_cast<std::size_t>(t)] == 0, t % 3 == 2);
+  for (std::int64_t t = 0; t < kRows; ++t) {
+    const double* row = &got.gradients[0][static_cast<std::size_t>(2 * t)];
+    EXPECT_EQ(std::abs(row[0]) + std::abs(row[1]) == 0, t % 3 == 2) << t;
+  }
+}
+
+// ---- What an optimizer does
+
+TEST(Optimizer, OfTheCpuEqualsTheReference) {
+  RefBackend reference(DType::kF64);
+  const auto steps = [](Backend& backend) {
+    constexpr std::int64_t kN = 40'001;
+    Pool pool(backend);
+    Random random("adamw");
+    const Tensor p = pool.make({kN}, random_values(kN, random)),
+                 m = pool.make({kN}, std::vector<double>(kN, 0)),
+                 v = pool.make({kN}, std::vector<double>(kN, 0)), sum = pool.make({1}, {0});
+    std::vector<std::vector<double>> result;
+    for (int t = 1; t <= 3; ++t) {
+      std::vector<double> values = random_values(kN, random);
+      values[7] = 0;  // never moves, but for its decay: 0 / (0 + eps) is 0
+      const Tensor g = pool.make({kN}, values);
+      backend.sum_of_squares({sum, g});
+      result.push_back(download(backend, sum));
+      backend.adamw({.p = p,
+                     .m = m,
+                     .v = v,
+                     .g = g,
+                     .gradient_scale = 0.5,
+                     .lr = 0.01,
+                     .decay = 0.1,
+                     .beta1 = 0.9,
+                     .beta2 = 0.99,
+                     .eps = 1e-18,
+                     .correction1 = 1 - std::pow(0.9, t),
+                     .correction2 = 1 - std::pow(0.99, t)});
+    }
+    for (const Tensor& t : {p, m, v}) result.push_back(download(backend, t));
+    return result;
+  };
+  const auto expected = steps(reference);
+  for (const std::string& name : cpu_backends()) {
+    SCOPED_TRACE(name);
+    const MadeBackend one = make_training_backend(name, 1);
+    if (!one.backend) continue;
+    const auto got = steps(*one.backend);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      expect_close(got[i], expected[i], 1e-6, fmt::format("result {}", i));
+    EXPECT_EQ(steps(*make_training_backend(name, 3).backend), got) << "with three threads";
+  }
+}
+
+// Two steps by hand: g = 2, then −1; p = 1, lr 0.1, decay 0.5, β = 0.9, 0.99.
+TEST(Optimizer, IsAdamW) {
+  RefBackend backend(DType::kF64);
+  Pool pool(backend);
+  const Tensor p = pool.make({1}, {1}), m = pool.make({1}, {0}), v = pool.make({1}, {0});
+  const auto step = [&](double g, int t) {
+    backend.adamw({.p = p,
+                   .m = m,
+                   .v = v,
+                   .g = pool.make({1}, {g}),
+                   .lr = 0.1,
+                   .decay = 0.5,
+                   .beta1 = 0.9,
+                   .beta2 = 0.99,
+                   .eps = 0,
+                   .correction1 = 1 - std::pow(0.9, t),
+                   .correction2 = 1 - std::pow(0.99, t)});
+    return p.as<double>()[0];
+  };
+  // The first step is lr · sign(g), whatever g.
+  EXPECT_NEAR(step(2, 1), 0.95 - 0.1, 1e-15);
+  // m = 0.18 − 0.1 = 0.08, v = 0.0396 + 0.01 = 0.0496; m̂ = 0.08 / 0.19, v̂ = 0.0496 / 0.0199.
+  EXPECT_NEAR(step(-1, 2), 0.95 * 0.85 - 0.1 * (0.08 / 0.19) / std::sqrt(0.0496 / 0.0199), 1e-15);
+}
+
 /// A model, two sequences of unequal length behind a state that is not empty, and the loss over all rows.
 class Training {
  public:
@@ -798,7 +1007,7 @@ class Training {
     const ArenaScope scope(arena_);
     Ctx c{.backend = backend_, .arena = arena_};
     put(initial);
-    return download(backend_, forward(c, kWhole))[0];
+    return total(forward(c, kWhole));
   }
 
   struct Gradients {
@@ -844,10 +1053,8 @@ class Training {
       put(between[p]);
       const Tensor y = forward(c, pieces[p]);
       g.bytes = arena_.mark().offset;
-      const double share = static_cast<double>(rows(pieces[p])) / static_cast<double>(rows(kWhole));
-      test::put(backend_, tape.grad(y), {share});
       tape.run_backward();
-      g.loss += share * download(backend_, y)[0];
+      g.loss += total(y);
     }
     for (const Tensor& t : weights.tensors) g.of.push_back(download(backend_, params.of(t)));
     for (const LayerState& layer : state_) {
@@ -865,9 +1072,9 @@ class Training {
  private:
   using Values = std::vector<std::vector<std::vector<double>>>;
 
-  static std::size_t rows(const Piece& p) {
-    return p.second[0] - p.first[0] + p.second[1] - p.first[1];
-  }
+  // Of eleven rows ten have a target.
+  static constexpr double kScale = 0.1;
+  double total(const Tensor& losses) { return kScale * sum_of(download(backend_, losses)); }
 
   void put(const Values& state) {
     for (std::size_t l = 0; l < state_.size(); ++l) {
@@ -878,18 +1085,18 @@ class Training {
 
   Tensor forward(Ctx& c, const Piece& piece) {
     static const std::vector<std::int32_t> kTokens[] = {{3, 0, 7, 3, 2, 10, 5, 5}, {5, 1, 9, 0, 4}};
-    std::vector<std::int32_t> ids, targets, all, lengths;
+    std::vector<std::int32_t> ids, targets, lengths;
     for (std::size_t s = 0; s < 2; ++s) {
       for (std::size_t i = piece.first[s]; i < piece.second[s]; ++i) {
-        all.push_back(static_cast<std::int32_t>(ids.size()));
         ids.push_back(kTokens[s][i]);
-        targets.push_back(kTokens[s][i + 1]);
+        targets.push_back(s == 1 && i == 1 ? -1 : kTokens[s][i + 1]);
       }
       lengths.push_back(static_cast<std::int32_t>(piece.second[s] - piece.first[s]));
     }
-    const Batch batch = {
-        .ids = pool_.ints(ids), .seqs = pool_.seqs(lengths), .logit_rows = pool_.ints(all)};
-    return op::cross_entropy(c, model_->forward(c, batch, state_), pool_.ints(targets));
+    const Batch batch = {.ids = pool_.ints(ids),
+                         .seqs = pool_.seqs(lengths),
+                         .wanted = {.targets = pool_.ints(targets), .scale = kScale}};
+    return model_->forward(c, batch, state_);
   }
 
   Backend& backend_;

@@ -35,7 +35,7 @@ Tensors tensors_of(LinearArgs& a) {
   List list;
   for (int i = 0; i < a.n; ++i) {
     Projection& p = a.part[static_cast<std::size_t>(i)];
-    list({&p.y, &p.x, &p.w, &p.bias, &p.saved});
+    list({&p.y, &p.x, &p.w, &p.bias, &p.saved, &p.addend});
   }
   return list;
 }
@@ -68,14 +68,16 @@ Tensors tensors_of(GatherRowsArgs& a) { return List()({&a.y, &a.x, &a.rows}); }
 Tensors tensors_of(TinyAttentionArgs& a) {
   return List()({&a.y, &a.state, &a.q, &a.k, &a.v})(a.seqs);
 }
-Tensors tensors_of(CrossEntropyArgs& a) { return List()({&a.loss, &a.logits, &a.targets}); }
+Tensors tensors_of(CrossEntropyArgs& a) {
+  return List()({&a.loss, &a.gradient, &a.logits, &a.targets});
+}
 
 Tensors tensors_of(EmbeddingBackwardArgs& a) { return List()({&a.g_table, &a.g_y, &a.ids}); }
 Tensors tensors_of(LayerNormBackwardArgs& a) {
   return List()({&a.g_x, &a.g_w, &a.g_b, &a.g_y, &a.x, &a.w});
 }
 Tensors tensors_of(LinearBackwardArgs& a) {
-  return List()({&a.g_x, &a.g_w, &a.g_bias, &a.g_y, &a.x, &a.w, &a.z});
+  return List()({&a.g_x, &a.g_w, &a.g_bias, &a.g_addend, &a.g_y, &a.x, &a.w, &a.z});
 }
 Tensors tensors_of(TokenShiftBackwardArgs& a) {
   return List()({&a.g_x, &a.g_state})(a.g_mu)(a.g_y)(a.mu)({&a.x, &a.first})(a.seqs);
@@ -123,8 +125,7 @@ Tensors tensors_of(TinyAttentionBackwardArgs& a) {
   return List()({&a.g_q, &a.g_k, &a.g_v, &a.g_state, &a.g_y, &a.q, &a.k, &a.v, &a.state})(a.seqs);
 }
 Tensors tensors_of(GatherRowsBackwardArgs& a) { return List()({&a.g_x, &a.g_y, &a.rows}); }
-Tensors tensors_of(CrossEntropyBackwardArgs& a) {
-  return List()({&a.g_logits, &a.g_loss, &a.logits, &a.targets});
-}
+Tensors tensors_of(SumOfSquaresArgs& a) { return List()({&a.sum, &a.x}); }
+Tensors tensors_of(AdamWArgs& a) { return List()({&a.p, &a.m, &a.v, &a.g}); }
 
 }  // namespace prwkv::test

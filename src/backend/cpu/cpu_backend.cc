@@ -84,6 +84,28 @@ std::string CpuBackend::description() const {
   return fmt::format("cpu, {}, {} thread{}", kernels_.isa, threads(), threads() == 1 ? "" : "s");
 }
 
+// A dry run touches no memory but that of ids and sequence tables, which decide what is asked for.
+void CpuBackend::upload(const Tensor& to, const void* source) {
+  if (!is_dry_ || to.dtype == DType::kI32) RefBackend::upload(to, source);
+}
+void CpuBackend::download(void* to, const Tensor& source) {
+  if (is_dry_)
+    std::memset(to, 0, source.bytes());
+  else
+    RefBackend::download(to, source);
+}
+void CpuBackend::transfer(const Tensor& to, const Tensor& source) {
+  if (!is_dry_) RefBackend::transfer(to, source);
+}
+void CpuBackend::zero(const Tensor& t) {
+  if (!is_dry_) RefBackend::zero(t);
+}
+
+std::size_t CpuBackend::scratch_bytes() const {
+  return activations_.bytes() + panels_.bytes() + gradients_.bytes() + kept_.bytes() +
+         segment_sums_.bytes();
+}
+
 Packed CpuBackend::packed(DType dtype, const Shape& shape, Input input) const {
   if (packing_ == Packing::kEachCall || (packing_ == Packing::kNever && is_float(dtype))) return {};
   const std::int64_t by_input = kernels_.by_input_bytes(dtype, shape[0], shape[1]);
@@ -105,7 +127,7 @@ void CpuBackend::pack(const Tensor& to, std::int64_t first, std::int64_t n, cons
                                          .out = to.dim(0),
                                          .in = to.dim(1),
                                          .dtype = to.dtype};
-    pool_.parallel_for(to.dim(1) / 32, 4, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(to.dim(1) / 32, 4, [&](std::int64_t begin, std::int64_t end) {
       kernels_.pack_by_input(packing, begin, end);
     });
     return;
@@ -120,7 +142,7 @@ void CpuBackend::pack(const Tensor& to, std::int64_t first, std::int64_t n, cons
 
 void CpuBackend::pack_panels(const cpu::Packing& all, std::int64_t n) {
   const auto row = static_cast<std::int64_t>(row_bytes(all.dtype, all.in));
-  pool_.parallel_for(n, kPackedRows, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, kPackedRows, [&](std::int64_t begin, std::int64_t end) {
     cpu::Packing piece = all;
     piece.rows += begin * row;
     kernels_.pack(piece, begin, end);
@@ -178,7 +200,7 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   }
   std::int64_t rows = 0;
   for (std::size_t i = 0; i < count; ++i) rows += inputs[i].T;
-  pool_.parallel_for(rows, grain(2 * inputs[0].in), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(rows, grain(2 * inputs[0].in), [&](std::int64_t begin, std::int64_t end) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::int64_t T = inputs[i].T;
       if (begin < T && end > 0)
@@ -231,10 +253,10 @@ void CpuBackend::add_segments(cpu::Product* parts, int n) {
     const cpu::Product& p = parts[i];
     if (!is_in_segments(p)) continue;
     const std::int64_t step = kernels_.by_input_channels;
-    pool_.parallel_for(p.out / step, grain(step * p.segments.n),
-                       [&](std::int64_t begin, std::int64_t end) {
-                         kernels_.product(p, begin * step, end * step);
-                       });
+    parallel_for(p.out / step, grain(step * p.segments.n),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   kernels_.product(p, begin * step, end * step);
+                 });
     skipping_.bytes += kernels_.by_input_bytes(p.dtype, p.out, p.in);
     for (std::int64_t unit = 0; unit < p.segments.n * p.segments.parts; ++unit)
       skipping_.bytes_read += p.segments.bytes_read[unit];
@@ -279,7 +301,7 @@ void CpuBackend::products(cpu::Product* parts, int n) {
     first[i + 1] = first[i] + (units_of(parts[p]) + rows[i] - 1) / rows[i];
   }
   const std::int64_t pieces = first[static_cast<std::size_t>(n)];
-  pool_.parallel_for(
+  parallel_for(
       pieces, work < kWorthAThread ? pieces : 1, [&](std::int64_t begin, std::int64_t end) {
         std::size_t p = 0;
         for (std::int64_t piece = begin; piece < end; ++piece) {
@@ -331,6 +353,7 @@ void CpuBackend::linear(const LinearArgs& args) {
                                           .dtype = p.w.dtype,
                                           .act = p.act,
                                           .scale = p.scale,
+                                          .addend = p.addend.as<float>(),
                                           .layout = p.w.layout,
                                           .skips_zeros = sparsity_ == Sparsity::kSkip};
   }
@@ -356,7 +379,7 @@ void CpuBackend::data_shift(const DataShiftArgs& args) {
                 .act = Act::kNone};
   }
   products(parts.data(), DataShiftArgs::kMax);
-  pool_.parallel_for(T, grain(10 * C), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(T, grain(10 * C), [&](std::int64_t begin, std::int64_t end) {
     kernels_.data_shift(args, begin, end);
   });
 }
@@ -374,24 +397,22 @@ void CpuBackend::carry_last_rows(const Tensor& state, const Tensor& x, const Seq
 }
 
 void CpuBackend::token_shift(const TokenShiftArgs& a) {
-  pool_.parallel_for(
-      a.x.dim(0), grain(2 * a.n * a.x.dim(1)),
-      [&](std::int64_t begin, std::int64_t end) { kernels_.token_shift(a, begin, end); });
+  parallel_for(a.x.dim(0), grain(2 * a.n * a.x.dim(1)),
+               [&](std::int64_t begin, std::int64_t end) { kernels_.token_shift(a, begin, end); });
   carry_last_rows(a.state, a.x, a.seqs);
 }
 
 void CpuBackend::token_delta(const TokenDeltaArgs& a) {
-  pool_.parallel_for(a.x.dim(0), grain(a.x.dim(1)), [&](std::int64_t begin, std::int64_t end) {
-    kernels_.token_delta(a, begin, end);
-  });
+  parallel_for(a.x.dim(0), grain(a.x.dim(1)),
+               [&](std::int64_t begin, std::int64_t end) { kernels_.token_delta(a, begin, end); });
   carry_last_rows(a.state, a.x, a.seqs);
 }
 
 // The rest is one line each: how many independent units, and what one of them costs.
-#define PRWKV_RUN(op, Args, units, work)                                                           \
-  void CpuBackend::op(const Args& a) {                                                             \
-    pool_.parallel_for((units), grain(work),                                                       \
-                       [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
+#define PRWKV_RUN(op, Args, units, work)                                                     \
+  void CpuBackend::op(const Args& a) {                                                       \
+    parallel_for((units), grain(work),                                                       \
+                 [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
   }
 PRWKV_RUN(embedding, EmbeddingArgs, a.y.dim(0), a.y.dim(1))
 PRWKV_RUN(layer_norm, LayerNormArgs, a.x.dim(0), 4 * a.x.dim(1))
@@ -413,11 +434,8 @@ PRWKV_RUN(copy, CopyArgs, a.y.numel(), 1)
 PRWKV_RUN(gather_rows, GatherRowsArgs, a.y.dim(0), a.y.dim(1))
 PRWKV_RUN(tiny_attention, TinyAttentionArgs, a.seqs.n* a.v.dim(1),
           a.seqs.rows / std::max<std::int64_t>(1, a.seqs.n) * 2 * a.q.dim(1))
+PRWKV_RUN(cross_entropy, CrossEntropyArgs, a.logits.dim(0), 20 * a.logits.dim(1))
 #undef PRWKV_RUN
-
-void CpuBackend::cross_entropy(const CrossEntropyArgs& a) {
-  kernels_.cross_entropy(a, 0, a.logits.dim(0));
-}
 
 std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
   const std::vector<InstructionSet> sets = instruction_sets();

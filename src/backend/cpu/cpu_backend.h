@@ -22,13 +22,23 @@ class CpuBackend : public RefBackend {
         kernels_(kernels),
         pool_(options.threads, options.pinning),
         sparsity_(options.sparsity),
-        packing_(options.packing) {}
+        packing_(options.packing),
+        is_dry_(options.dry_run) {}
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] int threads() const { return pool_.size(); }
   /// One of cpu_instruction_sets().
   [[nodiscard]] std::string_view isa() const { return kernels_.isa; }
 
+  [[nodiscard]] bool reads_host_memory() const override { return !is_dry_; }
+  [[nodiscard]] bool is_dry_run() const override { return is_dry_; }
+  void upload(const Tensor& to, const void* source) override;
+  void download(void* to, const Tensor& source) override;
+  void transfer(const Tensor& to, const Tensor& source) override;
+  void zero(const Tensor& t) override;
+  [[nodiscard]] std::size_t scratch_bytes() const override;
+
+  [[nodiscard]] double measure_flops() override;
   /// One slice of every probe, some hundred milliseconds (machine_limits.cc).
   void measure_limits(const ProbeMemory& memory, LimitSamples& samples);
 
@@ -53,6 +63,11 @@ class CpuBackend : public RefBackend {
   /// Of weights, that a thread takes at a time at most, with few rows of x.
   static constexpr std::int64_t kPieceBytes = 256 * 1024;
 
+  /// Work on pieces of [0, count), shared among threads; none of it in a dry run.
+  template <class F>
+  void parallel_for(std::int64_t count, std::int64_t at_once, const F& f) {
+    if (!is_dry_) pool_.parallel_for(count, at_once, f);
+  }
   /// At least so much of a buffer; what was in it may be gone.
   std::byte* room(Buffer& buffer, std::size_t bytes);
   float* floats(Buffer& buffer, std::int64_t n) {
@@ -98,6 +113,7 @@ class CpuBackend : public RefBackend {
   Buffer kept_;         // from the way there to the way back inside an operation
   Sparsity sparsity_;
   Packing packing_;
+  bool is_dry_;
   Buffer segment_sums_;
   std::vector<std::int64_t> segment_bytes_;
   Skipping skipping_;

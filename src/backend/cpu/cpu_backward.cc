@@ -2,6 +2,7 @@
 /// channels, heads or sequences, never rows, so sums have one order whatever the number of threads.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "backend/cpu/cpu_backend.h"
 
@@ -36,7 +37,7 @@ void CpuBackend::column_sums(const Tensor& to, const float* x, std::int64_t rows
   if (!to) return;
   const std::int64_t n = to.numel();
   const cpu::ColumnSums args = {.to = to.as<float>(), .x = x, .rows = rows, .stride = n};
-  pool_.parallel_for(n, kChannelsAtOnce, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, kChannelsAtOnce, [&](std::int64_t begin, std::int64_t end) {
     kernels_.column_sums(args, begin, end);
   });
 }
@@ -49,13 +50,13 @@ void CpuBackend::add_product(const GradientProduct& g) {
   if (g.rows == 0 || columns == 0 || steps == 0) return;
   cpu::Columns weights = g.weights;
   weights.panels = floats(panels_, (columns + lanes - 1) / lanes * lanes * steps);
-  pool_.parallel_for(
+  parallel_for(
       steps, std::max<std::int64_t>(1, kElementsAtOnce / columns),
       [&](std::int64_t begin, std::int64_t end) { kernels_.pack_columns(weights, begin, end); });
   const std::int64_t width = tile_width(cpu::Form::kFloatTiles, g.rows);
   float* tiles = floats(activations_, g.rows * steps);
   const std::int64_t at_once = std::max<std::int64_t>(1, kElementsAtOnce / steps / width) * width;
-  pool_.parallel_for(g.rows, at_once, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(g.rows, at_once, [&](std::int64_t begin, std::int64_t end) {
     if (g.x_is_transposed) {
       kernels_.tiles_of_columns({.to = tiles,
                                  .x = g.x,
@@ -91,9 +92,8 @@ void CpuBackend::add_product(const GradientProduct& g) {
                           .adds = true,
                           .activations = reinterpret_cast<const std::byte*>(tiles),
                           .width = width};
-  pool_.parallel_for(
-      columns, units_of_piece(p, kPieceBytes),
-      [&](std::int64_t begin, std::int64_t end) { kernels_.product(p, begin, end); });
+  parallel_for(columns, units_of_piece(p, kPieceBytes),
+               [&](std::int64_t begin, std::int64_t end) { kernels_.product(p, begin, end); });
 }
 
 void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
@@ -109,13 +109,17 @@ void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
                               .z = a.z ? a.z.as<float>() : nullptr,
                               .act = a.act,
                               .scale = scale};
-    pool_.parallel_for(T * out, kElementsAtOnce, [&](std::int64_t begin, std::int64_t end) {
-      kernels_.slopes(args, begin, end);
-    });
+    parallel_for(T * out, kElementsAtOnce,
+                 [&](std::int64_t begin, std::int64_t end) { kernels_.slopes(args, begin, end); });
     g_z = to;
   };
   if (a.z) scaled_slopes(1);
   column_sums(a.g_bias, g_z, T);
+  if (a.g_addend) {
+    Tensor from = a.g_y;
+    from.data = const_cast<float*>(g_z);
+    add_backward({a.g_addend, from});
+  }
   if (a.scale != 1) scaled_slopes(a.scale);
   if (a.g_x) {
     add_product({.y = a.g_x.as<float>(),
@@ -193,12 +197,12 @@ void CpuBackend::data_shift_backward(const DataShiftBackwardArgs& a) {
 void CpuBackend::layer_norm_backward(const LayerNormBackwardArgs& a) {
   const std::int64_t T = a.x.dim(0), C = a.x.dim(1);
   const cpu::LayerNormBackward args = {.args = a, .moments = floats(kept_, 2 * T)};
-  pool_.parallel_for(T, std::max<std::int64_t>(1, kElementsAtOnce / C),
-                     [&](std::int64_t begin, std::int64_t end) {
-                       kernels_.layer_norm_backward(args, begin, end);
-                     });
+  parallel_for(T, std::max<std::int64_t>(1, kElementsAtOnce / C),
+               [&](std::int64_t begin, std::int64_t end) {
+                 kernels_.layer_norm_backward(args, begin, end);
+               });
   if (!a.g_w && !a.g_b) return;
-  pool_.parallel_for(C, kChannelsAtOnce, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(C, kChannelsAtOnce, [&](std::int64_t begin, std::int64_t end) {
     kernels_.layer_norm_backward_params(args, begin, end);
   });
 }
@@ -209,7 +213,7 @@ void CpuBackend::wkv4_backward(const Wkv4BackwardArgs& a) {
   const cpu::Wkv4Backward args = {
       .args = a, .kept = all, .g_w = all + 2 * T * A, .g_u = all + (2 * T + n) * A};
   const std::int64_t groups = (A + cpu::kChannelGroup - 1) / cpu::kChannelGroup;
-  pool_.parallel_for(n * groups, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n * groups, 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.wkv4_backward(args, begin, end);
   });
   column_sums(a.g_w, args.g_w, n);
@@ -236,7 +240,7 @@ void CpuBackend::wkv6_backward(const Wkv6BackwardArgs& a) {
   float* sums = scratch.scratch + n * H * scratch.unit_scratch;
   std::fill_n(sums, 2 * n * A, 0.0f);
   const cpu::Wkv6Backward args = {scratch, a, is_constant ? sums : a.g_w.as<float>(), sums + n * A};
-  pool_.parallel_for(n * H, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n * H, 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.wkv6_backward(args, begin, end);
   });
   if (is_constant && a.g_w) column_sums(a.g_w.reshaped({A}), args.g_w, n);
@@ -245,7 +249,7 @@ void CpuBackend::wkv6_backward(const Wkv6BackwardArgs& a) {
 
 void CpuBackend::wkv7_backward(const Wkv7BackwardArgs& a) {
   const cpu::Wkv7Backward args = {state_scratch(a.state, a.seqs, 0), a};
-  pool_.parallel_for(a.seqs.n * a.state.dim(1), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(a.seqs.n * a.state.dim(1), 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.wkv7_backward(args, begin, end);
   });
 }
@@ -254,16 +258,28 @@ void CpuBackend::tiny_attention_backward(const TinyAttentionBackwardArgs& a) {
   const std::int64_t C = a.v.dim(1), D = a.q.dim(1);
   const cpu::TinyAttentionBackward args = {.args = a,
                                            .scratch = floats(kept_, a.seqs.n * 2 * C * D)};
-  pool_.parallel_for(a.seqs.n, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(a.seqs.n, 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.tiny_attention_backward(args, begin, end);
   });
 }
 
+void CpuBackend::sum_of_squares(const SumOfSquaresArgs& a) {
+  const std::int64_t n = a.x.numel(),
+                     blocks = (n + cpu::SumOfSquares::kBlock - 1) / cpu::SumOfSquares::kBlock;
+  auto* sums =
+      reinterpret_cast<double*>(room(kept_, static_cast<std::size_t>(blocks) * sizeof(double)));
+  const cpu::SumOfSquares args = {.sums = sums, .x = a.x.as<float>(), .n = n};
+  parallel_for(
+      blocks, kElementsAtOnce / cpu::SumOfSquares::kBlock,
+      [&](std::int64_t begin, std::int64_t end) { kernels_.sum_of_squares(args, begin, end); });
+  a.sum.as<float>()[0] = static_cast<float>(std::accumulate(sums, sums + blocks, 0.0));
+}
+
 // The rest is one line each: how many independent units, and how many a thread takes.
-#define PRWKV_RUN(op, Args, units, at_once)                                                        \
-  void CpuBackend::op(const Args& a) {                                                             \
-    pool_.parallel_for((units), (at_once),                                                         \
-                       [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
+#define PRWKV_RUN(op, Args, units, at_once)                                                  \
+  void CpuBackend::op(const Args& a) {                                                       \
+    parallel_for((units), (at_once),                                                         \
+                 [&](std::int64_t begin, std::int64_t end) { kernels_.op(a, begin, end); }); \
   }
 PRWKV_RUN(embedding_backward, EmbeddingBackwardArgs, a.g_y.dim(1), kChannelsAtOnce)
 PRWKV_RUN(token_shift_backward, TokenShiftBackwardArgs, a.x.dim(1), kChannelsAtOnce)
@@ -277,7 +293,7 @@ PRWKV_RUN(mul_backward, MulBackwardArgs, a.g_y.numel(), kElementsAtOnce)
 PRWKV_RUN(add_backward, AddBackwardArgs, a.g_y.numel(), kElementsAtOnce)
 PRWKV_RUN(lerp_backward, LerpBackwardArgs, a.g_y.numel(), kElementsAtOnce)
 PRWKV_RUN(gather_rows_backward, GatherRowsBackwardArgs, a.g_y.dim(1), kChannelsAtOnce)
-PRWKV_RUN(cross_entropy_backward, CrossEntropyBackwardArgs, a.logits.dim(0), 1)
+PRWKV_RUN(adamw, AdamWArgs, a.p.numel(), kElementsAtOnce)
 #undef PRWKV_RUN
 
 }  // namespace prwkv

@@ -9,13 +9,14 @@
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/limits.h"
 #include "backend/cpu/simd/math.h"
-#include "ops/cross_entropy/cross_entropy_cpu.h"
 #include "ops/elementwise/elementwise_cpu.h"
 #include "ops/embedding/embedding_cpu.h"
 #include "ops/layer_norm/layer_norm_cpu.h"
 #include "ops/linear/gradient_cpu.h"
 #include "ops/linear/linear_cpu.h"
+#include "ops/optimizer/optimizer_cpu.h"
 #include "ops/output_norm/output_norm_cpu.h"
+#include "ops/read_out/read_out_cpu.h"
 #include "ops/tiny_attention/tiny_attention_cpu.h"
 #include "ops/token_shift/token_shift_cpu.h"
 #include "ops/wkv4/wkv4_cpu.h"
@@ -82,7 +83,8 @@ inline constexpr cpu::KernelTable kTable = {
     .lerp_backward = &lerp_backward,
     .gather_rows_backward = &gather_rows_backward,
     .tiny_attention_backward = &tiny_attention_backward,
-    .cross_entropy_backward = &cross_entropy_backward,
+    .sum_of_squares = &sum_of_squares,
+    .adamw = &adamw,
     .limits = &limit_probes,
 };
 

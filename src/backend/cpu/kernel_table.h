@@ -11,10 +11,10 @@
 
 namespace prwkv::cpu {
 
-/// y = act(scale · W x + bias) with explicit row strides, so that parts of wider matrices can be operands.
+/// y = act(scale · W x + bias + addend) with explicit row strides, so that parts of wider matrices can be operands.
 struct Product {
   float* y;            // (T, out), rows y_stride apart
-  float* saved;        // the same layout, or nullptr: receives scale · W x + bias
+  float* saved;        // the same layout, or nullptr: receives what `act` is applied to
   const float* x;      // (T, in), rows x_stride apart
   const std::byte* w;  // (out, in) of `dtype` in `layout`; rows as files have them: any alignment
   const float* bias;   // (out) or nullptr
@@ -22,6 +22,7 @@ struct Product {
   DType dtype;
   Act act;
   float scale = 1;
+  const float* addend = nullptr;  // laid out like y, or nullptr
   Layout layout = Layout::kRows;
   bool adds = false;         // y += instead of y =; panels of floats, nothing behind them
   bool skips_zeros = false;  // weights by input: those that meet zeros are not read
@@ -125,6 +126,14 @@ struct TinyAttentionBackward {
   float* scratch;  // (sequences, 2, C, D)
 };
 
+/// Sums over blocks, so that their order does not depend on threads.
+struct SumOfSquares {
+  static constexpr std::int64_t kBlock = 4096;  ///< elements
+  double* sums;                                 // (blocks)
+  const float* x;
+  std::int64_t n;
+};
+
 /// Rows of a state that a backward kernel takes together.
 inline constexpr std::int64_t kStateRows = 4;
 
@@ -166,7 +175,7 @@ struct KernelTable {
   Kernel<CopyArgs> copy;                     // elements
   Kernel<GatherRowsArgs> gather_rows;        // rows of the result
   Kernel<TinyAttentionArgs> tiny_attention;  // sequence x channel
-  Kernel<CrossEntropyArgs> cross_entropy;    // all rows at once
+  Kernel<CrossEntropyArgs> cross_entropy;    // rows
   Kernel<Columns> pack_columns;              // rows
   Kernel<ColumnTiles> tiles_of_columns;      // columns of x
   Kernel<Slopes> slopes;                     // elements
@@ -183,14 +192,15 @@ struct KernelTable {
   Kernel<Wkv7Backward> wkv7_backward;                 // sequence x head
   Kernel<DeltaKeysBackwardArgs> delta_keys_backward;  // heads
   Kernel<GroupNormBackwardArgs> group_norm_backward;  // heads
-  Kernel<Wkv7OutputBackwardArgs> wkv7_output_backward;      // heads
-  Kernel<MulBackwardArgs> mul_backward;                     // elements
-  Kernel<AddBackwardArgs> add_backward;                     // elements
-  Kernel<LerpBackwardArgs> lerp_backward;                   // elements
-  Kernel<GatherRowsBackwardArgs> gather_rows_backward;      // channels
-  Kernel<TinyAttentionBackward> tiny_attention_backward;    // sequences
-  Kernel<CrossEntropyBackwardArgs> cross_entropy_backward;  // rows
-  LimitProbes (*limits)();                                  // what this processor can do at most
+  Kernel<Wkv7OutputBackwardArgs> wkv7_output_backward;    // heads
+  Kernel<MulBackwardArgs> mul_backward;                   // elements
+  Kernel<AddBackwardArgs> add_backward;                   // elements
+  Kernel<LerpBackwardArgs> lerp_backward;                 // elements
+  Kernel<GatherRowsBackwardArgs> gather_rows_backward;    // channels
+  Kernel<TinyAttentionBackward> tiny_attention_backward;  // sequences
+  Kernel<SumOfSquares> sum_of_squares;                    // blocks
+  Kernel<AdamWArgs> adamw;                                // elements
+  LimitProbes (*limits)();                                // what this processor can do at most
 };
 
 /// What a panel has at most, whatever the instruction set.

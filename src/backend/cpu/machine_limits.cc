@@ -113,6 +113,8 @@ double CpuBackend::product_rate(double (*run)(std::int64_t)) {
   return best;
 }
 
+double CpuBackend::measure_flops() { return product_rate(kernels_.limits().fma); }
+
 void CpuBackend::measure_limits(const ProbeMemory& memory, LimitSamples& samples) {
   const cpu::LimitProbes probes = kernels_.limits();
   samples.read.resize(kPatterns.size());

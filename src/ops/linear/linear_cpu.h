@@ -1,4 +1,4 @@
-/// y = act(scale · W x + bias) for one row of x or many: which of the products computes it.
+/// y = act(scale · W x + bias + addend) for one row of x or many: which of the products computes it.
 ///
 ///     floats in panels         float_product_cpu.h
 ///     blocks in panels         integer_product_cpu.h
@@ -79,13 +79,16 @@ inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
         default: rows_of<BF16Weights>(p, begin, end);
       }
   }
-  if (p.scale == 1 && p.bias == nullptr && p.act == Act::kNone && p.saved == nullptr) return;
+  if (p.scale == 1 && p.bias == nullptr && p.addend == nullptr && p.act == Act::kNone &&
+      p.saved == nullptr)
+    return;
   const Vec scale = Vec::broadcast(p.scale);
   for (std::int64_t t = 0; t < p.T; ++t) {
     float* y = p.y + t * p.y_stride + begin;
     for_vectors(end - begin, [&](std::int64_t i, int n) {
       Vec z = scale * get(y + i, n);
       if (p.bias != nullptr) z = z + get(p.bias + begin + i, n);
+      if (p.addend != nullptr) z = z + get(p.addend + t * p.y_stride + begin + i, n);
       if (p.saved != nullptr) put(p.saved + t * p.y_stride + begin + i, n, z);
       put(y + i, n, apply(p.act, z));
     });

@@ -13,7 +13,8 @@ void RefBackend::linear(const LinearArgs& a) {
         double z = 0;
         for (std::int64_t i = 0; i < in; ++i)
           z += row[static_cast<std::size_t>(i)] * ref::load(q.x, t * in + i);
-        z = q.scale * z + (q.bias ? ref::load(q.bias, o) : 0);
+        z = q.scale * z + (q.bias ? ref::load(q.bias, o) : 0) +
+            (q.addend ? ref::load(q.addend, t * out + o) : 0);
         if (q.saved) ref::store(q.saved, t * out + o, z);
         ref::store(q.y, t * out + o, ref::apply(q.act, z));
       }
@@ -29,6 +30,7 @@ void RefBackend::linear_backward(const LinearBackwardArgs& a) {
       const double g = ref::load(a.g_y, t * out + o) *
                        (a.z ? ref::slope(a.act, ref::load(a.z, t * out + o)) : 1);
       ref::accumulate(a.g_bias, o, g);
+      ref::accumulate(a.g_addend, t * out + o, g);
       for (std::int64_t i = 0; i < in; ++i) {
         ref::accumulate(a.g_x, t * in + i, a.scale * g * row[static_cast<std::size_t>(i)]);
         ref::accumulate(a.g_w, o * in + i, a.scale * g * ref::load(a.x, t * in + i));

@@ -30,29 +30,30 @@ inline TopAndTotal top_and_total(const float* z, std::int64_t V) {
 
 inline void cross_entropy(const CrossEntropyArgs& a, std::int64_t begin, std::int64_t end) {
   const std::int64_t V = a.logits.dim(1);
-  double loss = 0;
+  const auto scale = static_cast<float>(a.scale);
   for (std::int64_t t = begin; t < end; ++t) {
     const float* z = a.logits.as<float>() + t * V;
-    const auto [top, total] = top_and_total(z, V);
-    loss += static_cast<double>(top) + __builtin_log(total) -
-            static_cast<double>(z[a.targets.as<const std::int32_t>()[t]]);
-  }
-  a.loss.as<float>()[0] = static_cast<float>(loss / static_cast<double>(end - begin));
-}
-
-inline void cross_entropy_backward(const CrossEntropyBackwardArgs& a, std::int64_t begin,
-                                   std::int64_t end) {
-  const std::int64_t T = a.logits.dim(0), V = a.logits.dim(1);
-  const float scale = a.g_loss.as<float>()[0] / static_cast<float>(T);
-  for (std::int64_t t = begin; t < end; ++t) {
-    const float* z = a.logits.as<float>() + t * V;
-    float* g = a.g_logits.as<float>() + t * V;
+    float* g = a.gradient ? a.gradient.as<float>() + t * V : nullptr;
+    const std::int32_t target = a.targets.as<const std::int32_t>()[t];
+    if (target < 0) {
+      a.loss.as<float>()[t] = 0;
+      if (g != nullptr) for_vectors(V, [&](std::int64_t v, int n) { put(g + v, n, Vec::zero()); });
+      continue;
+    }
     const TopAndTotal row = top_and_total(z, V);
+    a.loss.as<float>()[t] = static_cast<float>(
+        static_cast<double>(row.top) + __builtin_log(row.total) - static_cast<double>(z[target]));
+    if (g == nullptr) continue;
+    std::int64_t first = 0;  // NaN equals nothing
+    if (a.l2wrap != 0) {
+      while (first + 1 < V && z[first] != row.top) ++first;
+    }
     const Vec share = Vec::broadcast(scale / static_cast<float>(row.total));
     for_vectors(V, [&](std::int64_t v, int n) {
-      accumulate(g + v, n, share * exp(get(z + v, n) - Vec::broadcast(row.top)));
+      put(g + v, n, share * exp(get(z + v, n) - Vec::broadcast(row.top)));
     });
-    g[a.targets.as<const std::int32_t>()[t]] -= scale;
+    g[target] -= scale;
+    if (a.l2wrap != 0) g[first] += static_cast<float>(a.scale * a.l2wrap) * row.top;
   }
 }
 

@@ -4,36 +4,26 @@
 #include "backend/ref/ref_backend.h"
 
 namespace prwkv {
-namespace {
-
-/// log Σ_v e^{logits[t][v]}
-double log_sum_exp(const Tensor& logits, std::int64_t t) {
-  const auto V = logits.dim(1);
-  double top = ref::load(logits, t * V), sum = 0;
-  for (std::int64_t v = 1; v < V; ++v) top = std::max(top, ref::load(logits, t * V + v));
-  for (std::int64_t v = 0; v < V; ++v) sum += std::exp(ref::load(logits, t * V + v) - top);
-  return top + std::log(sum);
-}
-
-}  // namespace
 
 void RefBackend::cross_entropy(const CrossEntropyArgs& a) {
   const auto T = a.logits.dim(0), V = a.logits.dim(1);
-  double loss = 0;
   for (std::int64_t t = 0; t < T; ++t) {
-    loss += log_sum_exp(a.logits, t) - ref::load(a.logits, t * V + ref::index(a.targets, t));
-  }
-  ref::store(a.loss, 0, loss / static_cast<double>(T));
-}
-
-void RefBackend::cross_entropy_backward(const CrossEntropyBackwardArgs& a) {
-  const auto T = a.logits.dim(0), V = a.logits.dim(1);
-  const double scale = ref::load(a.g_loss, 0) / static_cast<double>(T);
-  for (std::int64_t t = 0; t < T; ++t) {
-    const double lse = log_sum_exp(a.logits, t);
-    for (std::int64_t v = 0; v < V; ++v) {
-      const double p = std::exp(ref::load(a.logits, t * V + v) - lse);
-      ref::accumulate(a.g_logits, t * V + v, scale * (p - (v == ref::index(a.targets, t) ? 1 : 0)));
+    std::vector<double> z(static_cast<std::size_t>(V));
+    for (std::size_t v = 0; v < z.size(); ++v)
+      z[v] = ref::load(a.logits, t * V + static_cast<std::int64_t>(v));
+    const auto top = std::max_element(z.begin(), z.end());
+    double sum = 0;
+    for (const double x : z) sum += std::exp(x - *top);
+    const double log_sum_exp = *top + std::log(sum);
+    const std::int32_t target = ref::index(a.targets, t);
+    const bool counts = target >= 0;
+    ref::store(a.loss, t, counts ? log_sum_exp - z[static_cast<std::size_t>(target)] : 0);
+    if (!a.gradient) continue;
+    for (std::size_t v = 0; v < z.size(); ++v) {
+      const double slope =
+          std::exp(z[v] - log_sum_exp) - (static_cast<std::int64_t>(v) == target ? 1 : 0) +
+          (z.begin() + static_cast<std::ptrdiff_t>(v) == top ? a.l2wrap * z[v] : 0);
+      ref::store(a.gradient, t * V + static_cast<std::int64_t>(v), counts ? a.scale * slope : 0);
     }
   }
 }

@@ -89,6 +89,7 @@ struct Vec {
   friend Vec operator-(Vec a, Vec b) { return {a.low - b.low, a.high - b.high}; }
   friend Vec operator*(Vec a, Vec b) { return {a.low * b.low, a.high * b.high}; }
   friend Vec operator/(Vec a, Vec b) { return {a.low / b.low, a.high / b.high}; }
+  friend Vec sqrt(Vec a) { return {vsqrtq_f32(a.low), vsqrtq_f32(a.high)}; }
   friend Vec fma(Vec a, Vec b, Vec c) {
     return {vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};
   }

@@ -108,6 +108,10 @@ struct Vec {
     for (int i = 0; i < size; ++i) a.v[i] /= b.v[i];
     return a;
   }
+  friend Vec sqrt(Vec a) {
+    for (float& e : a.v) e = __builtin_sqrtf(e);
+    return a;
+  }
   /// a b + c; rounded once where the machine has the instruction, twice here.
   friend Vec fma(const Vec& a, const Vec& b, Vec c) {
     for (int i = 0; i < size; ++i) c.v[i] += a.v[i] * b.v[i];

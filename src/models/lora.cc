@@ -1,0 +1,118 @@
+#include "models/lora.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <cmath>
+
+#include "base/quote.h"
+#include "models/checkpoint.h"
+
+namespace prwkv {
+namespace {
+
+constexpr std::string_view kWeight = ".weight";
+
+/// Adapters of other kinds, by how their tensors' names end.
+struct OtherKind {
+  std::string_view suffix, name;
+};
+constexpr OtherKind kOtherKinds[] = {{".bone", "Bone"}, {".disha", "DiSHA"}};
+
+[[noreturn]] void bad_pair(const std::string& path, const Param& p, const std::string& expected,
+                           const std::string& found) {
+  throw Error(Code::kMismatch,
+              fmt::format("{}: the adapter of '{}' does not fit the model", path, p.name),
+              {.expected = expected, .found = found});
+}
+
+}  // namespace
+
+std::string lora_name(std::string_view matrix, char which) {
+  if (matrix.ends_with(kWeight)) matrix.remove_suffix(kWeight.size());
+  return fmt::format("{}.lora_{}", matrix, which);
+}
+
+LoraFile::LoraFile(const std::string& path, std::optional<double> alpha)
+    : reader_(open_weights(path)) {
+  bool has_pair = false;
+  for (const StoredTensor& t : reader_->tensors()) {
+    unused_.insert(t.name);
+    has_pair = has_pair || t.name.ends_with(".lora_A");
+    for (const OtherKind& kind : kOtherKinds) {
+      if (!t.name.ends_with(kind.suffix)) continue;
+      throw Error(Code::kUnsupported, fmt::format("{}: a {} adapter", path, kind.name),
+                  {.expected = "LoRA: pairs of .lora_A and .lora_B", .found = in_quotes(t.name)});
+    }
+  }
+  if (!has_pair) {
+    throw Error(Code::kFormat, fmt::format("{}: no LoRA file", path),
+                {.expected = "tensors like blocks.0.att.key.lora_A",
+                 .found = unused_.empty() ? "no tensors" : in_quotes(*unused_.begin()),
+                 .hint = "a file with time_state tensors belongs to --init-state"});
+  }
+  const auto& said = reader_->metadata();
+  if (const auto it = said.find(kLoraAlphaKey); !alpha && it != said.end()) {
+    double value = 0;
+    const char* end = it->second.data() + it->second.size();
+    const auto [p, error] = std::from_chars(it->second.data(), end, value);
+    if (error == std::errc{} && p == end) alpha = value;
+  }
+  if (!alpha) {
+    throw Error(Code::kInvalidArgument, fmt::format("{}: alpha is not known", path),
+                {.expected = "the lora_alpha that the adapters were trained with",
+                 .hint = "name it with --lora-alpha"});
+  }
+  if (!std::isfinite(*alpha)) fail(Code::kInvalidArgument, "{}: alpha is {}", path, *alpha);
+  alpha_ = *alpha;
+}
+
+const StoredTensor* LoraFile::take(std::string_view name) {
+  const StoredTensor* t = reader_->find(name);
+  if (t == nullptr) return nullptr;
+  unused_.erase(unused_.find(name));
+  if (!is_float(t->dtype) && t->dtype != DType::kF64) {
+    throw Error(Code::kUnsupported,
+                fmt::format("{}: {} is no float tensor", path(), in_quotes(name)),
+                {.expected = "f32, f16, bf16 or f64", .found = std::string(name_of(t->dtype))});
+  }
+  return t;
+}
+
+std::optional<LoraFile::Pair> LoraFile::pair_of(const Param& p) {
+  if (!p.name.ends_with(kWeight)) return std::nullopt;
+  const std::string names[] = {lora_name(p.name, 'A'), lora_name(p.name, 'B')};
+  const StoredTensor *a = reader_->find(names[0]), *b = reader_->find(names[1]);
+  if (a == nullptr && b == nullptr) return std::nullopt;
+  if (a == nullptr || b == nullptr)
+    bad_pair(path(), p, "both of .lora_A and .lora_B", a != nullptr ? names[0] : names[1]);
+  const std::int64_t rank = a->shape.empty() ? 0 : a->shape[0];
+  const std::vector<std::int64_t> shape_a = {rank, p.shape[1]}, shape_b = {p.shape[0], rank};
+  if (rank < 1 || a->shape != shape_a || b->shape != shape_b) {
+    bad_pair(path(), p, fmt::format("A (rank, {}) and B ({}, rank)", p.shape[1], p.shape[0]),
+             fmt::format("{} and {}", a->shape_str(), b->shape_str()));
+  }
+  if (!is_for_linear(p))
+    bad_pair(path(), p, "adapters of matrices that activations are multiplied with", p.name);
+  return Pair{take(names[0]), take(names[1]),
+              static_cast<float>(alpha_ / static_cast<double>(rank))};
+}
+
+std::optional<Source> LoraFile::whole(const Param& p, const Dims& dims) {
+  const StoredTensor* t = take(p.name);
+  if (t == nullptr) return std::nullopt;
+  const Source source = Source::of(t->name, t->dtype, t->bytes, t->shape);
+  expect_parameter(*reader_, p, source, dims);
+  return source;
+}
+
+void LoraFile::expect_all_used() const {
+  if (unused_.empty()) return;
+  throw Error(
+      Code::kMismatch,
+      fmt::format("{}: {} tensors belong to no matrix of the model", path(), unused_.size()),
+      {.expected = "adapters that were trained on this model",
+       .found = in_quotes(*unused_.begin())});
+}
+
+}  // namespace prwkv

@@ -1,0 +1,56 @@
+/// Low-rank adapters (LoRA): W becomes W + alpha / rank · B A. Files as RWKV-PEFT and `prwkv train` write them.
+///
+///     blocks.0.att.key.lora_A   (rank, in)     of blocks.0.att.key.weight
+///     blocks.0.att.key.lora_B   (out, rank)
+///     blocks.0.ln1.weight       (C)            a whole parameter that was trained too: it replaces the model's
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "formats/reader.h"
+#include "models/model.h"
+#include "models/source.h"
+
+namespace prwkv {
+
+/// Adapters by the name of their matrix. Addresses do not change.
+using Adapters = std::map<std::string, std::unique_ptr<Adapter>, std::less<>>;
+
+/// "blocks.0.att.key.weight" -> "blocks.0.att.key.lora_A"
+[[nodiscard]] std::string lora_name(std::string_view matrix, char which);
+/// What our own files say of alpha, in their metadata.
+inline constexpr const char* kLoraAlphaKey = "lora_alpha";
+
+class LoraFile {
+ public:
+  /// `alpha` is that of the training; our own safetensors files say it themselves. Throws Error{kFile | kFormat}, with
+  /// kInvalidArgument for an alpha that nobody says, and kUnsupported for other kinds of adapters.
+  LoraFile(const std::string& path, std::optional<double> alpha);
+
+  /// The pair of a matrix, checked against its shape; absent if it has none.
+  struct Pair {
+    const StoredTensor *a, *b;
+    float scale;  ///< alpha / rank
+  };
+  [[nodiscard]] std::optional<Pair> pair_of(const Param& matrix);
+  /// What replaces a parameter of a model of these sizes; absent for most.
+  [[nodiscard]] std::optional<Source> whole(const Param& param, const Dims& dims);
+  /// Throws Error{kMismatch} if the file has a tensor that nobody asked for: it belongs to another model.
+  void expect_all_used() const;
+  [[nodiscard]] const std::string& path() const { return reader_->path(); }
+  [[nodiscard]] double alpha() const { return alpha_; }
+
+ private:
+  const StoredTensor* take(std::string_view name);
+
+  std::unique_ptr<Reader> reader_;
+  double alpha_ = 0;
+  std::set<std::string, std::less<>> unused_;
+};
+
+}  // namespace prwkv
