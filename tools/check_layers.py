@@ -11,13 +11,13 @@
 A file may include its own layer and the layers below it. A file's layer is its folder under src/,
 but kernels beside their op (src/ops/OP/*_ref.cc, *_ref.h, *_cpu.h, *_cuda.cu) belong to backend.
 Further rules:
-  * models include nothing of backend, and formats only in models/loader.cc, random.cc, *checkpoint*, and the
-    files of export (export, gguf_metadata, model_card);
+  * models include nothing of backend, and formats only in models/loader.cc, random.cc, lora, tuned_state.cc, *checkpoint*,
+    and the files of export (export, gguf_metadata, model_card);
     their tests and benchmarks are free to do both
   * include/prwkv is for runtime and above, and includes only itself and the standard library
   * includes name an existing file relative to src/ ("ops/ctx.h") or as <prwkv/NAME.h>
   * CUDA headers only in src/backend/cuda and *_cuda.cu; vector intrinsics only in
-    src/backend/cpu/simd; the JSON library only in src/base/json.h
+    src/backend/cpu/simd; the JSON library only in src/base/json.h; Eigen only in src/train/init.cc
 
 Usage: check_layers.py [ROOT] | --self-test
 Prints FILE:LINE and the broken rule; the exit status is 1 if there is any.
@@ -58,7 +58,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<open>[<"])(?P<path>[^>"]+)[>"]')
 KERNEL = re.compile(r"src/ops/[^/]+/[^/]+(_ref\.(cc|h)|_cpu\.h|_cuda\.cu)")
 TEST = re.compile(r"_(test|bench)\.cc$")
 MODEL_FILES = re.compile(
-    r"src/models/(loader\.cc|random\.cc|(export|gguf_metadata|model_card)\.(h|cc)|[^/]*checkpoint[^/]*)"
+    r"src/models/(loader\.cc|random\.cc|tuned_state\.cc|(export|gguf_metadata|lora|model_card)\.(h|cc)|[^/]*checkpoint[^/]*)"
 )
 STANDARD_HEADER = re.compile(
     r"[a-z_]+|(assert|ctype|errno|float|inttypes|limits|math|std\w+|string|time)\.h"
@@ -94,6 +94,11 @@ CONFINED = [
         "the JSON library belongs to src/base/json.h",
         re.compile(r"nlohmann/.*"),
         re.compile(r"src/base/json\.h"),
+    ),
+    Confined(
+        "Eigen belongs to src/train/init.cc",
+        re.compile(r"(unsupported/)?Eigen/.*"),
+        re.compile(r"src/train/init\.cc"),
     ),
 ]
 
@@ -132,7 +137,7 @@ def layer_problem(path: str, target: str) -> str | None:
             if MODEL_FILES.fullmatch(path):
                 return None
             return (
-                "only models/loader.cc, random.cc, export, gguf_metadata, model_card and *checkpoint*"
+                "only models/loader.cc, random.cc, lora, tuned_state, export, gguf_metadata, model_card and *checkpoint*"
                 " may include formats"
             )
     return f"{layer} may not include {other}"
@@ -210,6 +215,7 @@ ACCEPTED = [
     ("src/backend/cpu/cpu.cc", '"ops/wkv7/wkv7_cpu.h"'),
     ("src/backend/cpu/simd/vec_avx2.h", "<immintrin.h>"),
     ("src/backend/cuda/stream.h", "<cuda_runtime.h>"),
+    ("src/train/init.cc", "<Eigen/QR>"),
     ("src/ops/wkv7/wkv7_cuda.cu", "<cuda_fp16.h>"),
     ("src/ops/wkv7/wkv7_cuda.cu", '"backend/backend.h"'),
     ("src/ops/wkv7/wkv7.cc", '"ops/wkv7/wkv7_ref.h"'),
@@ -277,6 +283,9 @@ REFUSED = [
     ("tests/gpu_test.cc", "<cuda.h>", "CUDA headers"),
     ("src/formats/safetensors.cc", "<nlohmann/json.hpp>", "JSON library"),
     ("src/base/json.cc", "  <nlohmann/json_fwd.hpp>", "JSON library"),
+    ("src/train/init.h", "<Eigen/Core>", "Eigen belongs"),
+    ("src/train/trainer.cc", "<unsupported/Eigen/FFT>", "Eigen belongs"),
+    ("tests/equivalence/modes_test.cc", "<Eigen/Dense>", "Eigen belongs"),
 ]
 
 

@@ -18,6 +18,9 @@ void add_quantize(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_make_random(CLI::App& app);
 void add_state(CLI::App& app);
+void add_train(CLI::App& app);
+void add_merge(CLI::App& app);
+void add_vocab(CLI::App& app);
 /// Last: it describes all the others.
 void add_completion(CLI::App& app);
 

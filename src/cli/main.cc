@@ -66,6 +66,9 @@ int run(int argc, char** argv) {
   add_bench(app);
   add_make_random(app);
   add_state(app);
+  add_train(app);
+  add_merge(app);
+  add_vocab(app);
   add_completion(app);
   try {
     try {

@@ -17,6 +17,9 @@ EngineOptions ModelOptions::engine_options() const {
   o.backend.sparsity = sparsity_of(sparsity);
   o.backend.packing = no_repack ? Packing::kNever : Packing::kOnce;
   o.load.groupnorm_eps = groupnorm_eps;
+  o.load.lora = lora;
+  o.load.lora_alpha = lora_alpha;
+  o.init_state = init_state;
   o.tokenizer = vocab;
   const std::optional<DType> type = dtype.empty() ? std::nullopt : dtype_from_name(dtype);
   if (backend == "ref") {
@@ -143,6 +146,25 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
                   "eps of ln_x in RWKV 5, 6 and 7 (default 64e-5; some tools used 1e-5 for 5.x)")
       ->check(positive_number())
       ->type_name("EPS")
+      ->group(group);
+  CLI::Option* adapters =
+      command
+          .add_option("--lora", o.lora,
+                      "Adapters (LoRA) to run the model with, of RWKV-PEFT or 'prwkv train'; on any "
+                      "type of weights")
+          ->type_name("FILE")
+          ->group(group);
+  command
+      .add_option("--lora-alpha", o.lora_alpha,
+                  "alpha of their training (default: what the file says; RWKV-PEFT's do not)")
+      ->needs(adapters)
+      ->check(CLI::Number)
+      ->type_name("A")
+      ->group(group);
+  command
+      .add_option("--init-state", o.init_state,
+                  "Tuned state (time_state tensors) that every sequence begins with")
+      ->type_name("FILE")
       ->group(group);
   if (with_vocab == WithVocab::kYes) {
     command.add_option("--vocab", o.vocab, std::string(kVocabHelp) + "; default: the model's")

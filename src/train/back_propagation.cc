@@ -1,0 +1,219 @@
+#include "train/back_propagation.h"
+
+#include <algorithm>
+
+namespace prwkv {
+
+BackPropagation::BackPropagation(const Model& model, Backend& backend, Arena& arena,
+                                 ParamGrads& gradients, const PassOptions& options,
+                                 InitialState initial)
+    : model_(model),
+      backend_(backend),
+      arena_(arena),
+      gradients_(gradients),
+      options_(options),
+      initial_(std::move(initial)),
+      state_(make_states()) {
+  if (options_.chunk < 1 || options_.sequences < 1 || options_.context < 1 || options_.truncate < 0)
+    fail(Code::kInvalidArgument, "a pass of {} sequences of {} tokens in chunks of {}",
+         options_.sequences, options_.context, options_.chunk);
+  const std::int64_t chunks = (options_.context + options_.chunk - 1) / options_.chunk,
+                     window = options_.truncate > 0 ? std::min(options_.truncate, chunks) : chunks;
+  if (window > 1 || !initial_.wkv.empty()) {
+    for (LayerState& layer : state_.layers) {
+      for (Tensor& t : layer.tensors) gradients_.watch_state(t);
+    }
+  }
+  // One more than a window has: where the next one begins.
+  if (chunks > 1) {
+    for (std::int64_t i = 0; i <= window; ++i) between_.push_back(make_states());
+  }
+}
+
+BackPropagation::Saved BackPropagation::make_states() const {
+  Saved saved;
+  for (int l = 0; l < model_.dims().L; ++l) {
+    saved.layers.emplace_back();
+    for (const StateEntry& e : model_.state_spec(l)) {
+      Tensor t;
+      t.dtype = backend_.activation_dtype();
+      t.shape.rank = e.shape.rank + 1;
+      t.shape.dims[0] = options_.sequences;
+      std::copy_n(e.shape.dims.begin(), e.shape.rank, t.shape.dims.begin() + 1);
+      saved.buffers.push_back(backend_.allocate(t.bytes()));
+      t.data = saved.buffers.back().data();
+      saved.layers.back().tensors.push_back(t);
+    }
+  }
+  return saved;
+}
+
+std::size_t BackPropagation::state_bytes() const {
+  std::size_t one = 0;
+  for (const Buffer& b : state_.buffers) one += b.bytes();
+  const bool has_gradient = state_.layers.front().tensors.front().var < -1;
+  return one * (1 + (has_gradient ? 1 : 0) + between_.size());
+}
+
+void BackPropagation::copy(const std::vector<LayerState>& to, const std::vector<LayerState>& from) {
+  for (std::size_t l = 0; l < to.size(); ++l) {
+    for (std::size_t i = 0; i < to[l].tensors.size(); ++i)
+      backend_.transfer(to[l].tensors[i], from[l].tensors[i]);
+  }
+}
+
+Tensor BackPropagation::ints(const std::vector<std::int32_t>& values) {
+  const Tensor t = arena_.make({static_cast<std::int64_t>(values.size())}, DType::kI32);
+  backend_.upload(t, values.data());
+  return t;
+}
+
+// Every sequence begins with the model's empty state, or with the one that is tuned.
+void BackPropagation::begin(std::int64_t sequences) {
+  const ArenaScope scope(arena_);
+  const Tensor zeros = ints(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), 0));
+  for (std::size_t l = 0; l < state_.layers.size(); ++l) {
+    const std::vector<StateEntry> spec = model_.state_spec(static_cast<int>(l));
+    for (std::size_t i = 0; i < spec.size(); ++i) {
+      const Tensor& t = state_.layers[l].tensors[i];
+      if (!initial_.wkv.empty() && i == initial_.entry && initial_.wkv[l]) {
+        const std::int64_t n = initial_.wkv[l].numel();
+        backend_.gather_rows({t.rows(0, sequences).reshaped({sequences, n}),
+                              initial_.wkv[l].reshaped({1, n}), zeros});
+      } else {
+        backend_.fill(t, spec[i].initial);
+      }
+    }
+  }
+}
+
+// The way back from `begin`: all sequences share the tuned state.
+void BackPropagation::to_initial_state(std::int64_t sequences) {
+  const ArenaScope scope(arena_);
+  const Tensor zeros = ints(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), 0));
+  for (std::size_t l = 0; l < initial_.wkv.size(); ++l) {
+    const Tensor& p = initial_.wkv[l];
+    if (!p) continue;
+    const Tensor g = gradients_.of(p);
+    if (!g) continue;
+    const std::int64_t n = p.numel();
+    const Tensor from = gradients_.of(state_.layers[l].tensors[initial_.entry]);
+    backend_.gather_rows_backward(
+        {g.reshaped({1, n}), from.rows(0, sequences).reshaped({sequences, n}), zeros});
+  }
+}
+
+std::int64_t BackPropagation::chunks_of(std::span<const Sample> samples) const {
+  std::size_t longest = 1;
+  for (const Sample& s : samples) longest = std::max(longest, s.inputs.size());
+  return (static_cast<std::int64_t>(longest) + options_.chunk - 1) / options_.chunk;
+}
+
+void BackPropagation::check(std::span<const Sample> samples) const {
+  if (static_cast<std::int64_t>(samples.size()) > options_.sequences)
+    fail(Code::kInternal, "{} sequences in a pass of {}", samples.size(), options_.sequences);
+  for (const Sample& s : samples) {
+    if (static_cast<std::int64_t>(s.inputs.size()) > options_.context ||
+        s.inputs.size() != s.targets.size())
+      fail(Code::kInternal, "a sample of {} inputs and {} targets in a context of {}",
+           s.inputs.size(), s.targets.size(), options_.context);
+  }
+}
+
+// Sequences that have ended take part without rows: their state and its gradient stay what they are. Without a scale
+// only the state is wanted.
+Losses BackPropagation::run_chunk(std::span<const Sample> samples, std::int64_t chunk, Ctx& c,
+                                  std::optional<double> scale) {
+  std::vector<std::int32_t> ids, targets, begins = {0}, slots;
+  Losses losses;
+  for (const Sample& s : samples) {
+    const auto n = static_cast<std::int64_t>(s.inputs.size()),
+               first = std::min(n, chunk * options_.chunk),
+               last = std::min(n, first + options_.chunk);
+    ids.insert(ids.end(), s.inputs.begin() + first, s.inputs.begin() + last);
+    targets.insert(targets.end(), s.targets.begin() + first, s.targets.begin() + last);
+    slots.push_back(static_cast<std::int32_t>(slots.size()));
+    begins.push_back(static_cast<std::int32_t>(ids.size()));
+  }
+  losses.counted = std::count_if(targets.begin(), targets.end(), [](auto t) { return t >= 0; });
+  const auto n = static_cast<std::int64_t>(samples.size());
+  Batch batch = {.ids = ints(ids),
+                 .seqs = {.begin = ints(begins),
+                          .slot = ints(slots),
+                          .n = n,
+                          .rows = begins.back(),
+                          .slots = options_.sequences},
+                 .wanted = {}};
+  if (scale) batch.wanted = {.targets = ints(targets), .scale = *scale, .l2wrap = options_.l2wrap};
+  const Tensor loss = model_.forward(c, batch, state_.layers);
+  if (!scale) return {};
+  if (c.tape != nullptr) c.tape->run_backward();
+  const auto add = [&](auto each) {
+    backend_.download(each.data(), loss);
+    for (const auto x : each) losses.sum += static_cast<double>(x);
+  };
+  if (loss.dtype == DType::kF64)
+    add(std::vector<double>(static_cast<std::size_t>(loss.numel())));
+  else
+    add(std::vector<float>(static_cast<std::size_t>(loss.numel())));
+  return losses;
+}
+
+Losses BackPropagation::backward(std::span<const Sample> samples, double scale,
+                                 const std::function<bool()>& keep_going) {
+  check(samples);
+  const auto ask = [&] {
+    if (keep_going && !keep_going()) fail(Code::kCancelled, "stopped inside a step");
+  };
+  const auto n = static_cast<std::int64_t>(samples.size());
+  const std::int64_t chunks = chunks_of(samples),
+                     window = options_.truncate > 0 ? std::min(options_.truncate, chunks) : chunks;
+  Losses total;
+  begin(n);
+  for (std::int64_t first = 0; first < chunks; first += window) {
+    const std::int64_t last = std::min(chunks, first + window);
+    const auto before = [&](std::int64_t chunk) -> const std::vector<LayerState>& {
+      return between_[static_cast<std::size_t>(chunk - first)].layers;
+    };
+    if (last - first > 1 || chunks > last) copy(before(first), state_.layers);
+    for (std::int64_t chunk = first; chunk + 1 < last; ++chunk) {
+      ask();
+      const ArenaScope scope(arena_);
+      Ctx plain{.backend = backend_, .arena = arena_};
+      (void)run_chunk(samples, chunk, plain, std::nullopt);
+      copy(before(chunk + 1), state_.layers);
+    }
+    gradients_.zero_states();
+    for (std::int64_t chunk = last; chunk-- > first;) {
+      ask();
+      if (chunk + 1 < last) copy(state_.layers, before(chunk));
+      const ArenaScope scope(arena_);
+      Tape tape(backend_, arena_, gradients_);
+      Ctx taped{.backend = backend_,
+                .arena = arena_,
+                .tape = &tape,
+                .checkpoint = options_.block_checkpoints};
+      total += run_chunk(samples, chunk, taped, scale);
+      if (chunk + 1 == last && last < chunks) copy(before(last), state_.layers);
+    }
+    if (first == 0 && !initial_.wkv.empty()) to_initial_state(n);
+    if (last < chunks) copy(state_.layers, before(last));
+  }
+  return total;
+}
+
+Losses BackPropagation::forward(std::span<const Sample> samples,
+                                const std::function<bool()>& keep_going) {
+  check(samples);
+  Losses total;
+  begin(static_cast<std::int64_t>(samples.size()));
+  for (std::int64_t chunk = 0; chunk < chunks_of(samples); ++chunk) {
+    if (keep_going && !keep_going()) fail(Code::kCancelled, "stopped while losses were computed");
+    const ArenaScope scope(arena_);
+    Ctx plain{.backend = backend_, .arena = arena_};
+    total += run_chunk(samples, chunk, plain, 1);
+  }
+  return total;
+}
+
+}  // namespace prwkv

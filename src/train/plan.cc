@@ -1,0 +1,39 @@
+#include "train/plan.h"
+
+#include "base/memory.h"
+
+namespace prwkv {
+
+MemoryPlan plan_memory(const std::string& path, const Selection& selection, const LoadOptions& load,
+                       const TrainerOptions& options, BackendOptions backend) {
+  MemoryPlan plan;
+  plan.process = resident_bytes();
+  backend.dry_run = true;
+  const std::unique_ptr<Backend> nothing = make_backend(backend);
+  const TrainedModel model(path, *nothing, selection, load);
+  Arena scratch(*nothing);
+  ParamGrads gradients(*nothing);
+  for (const Trained& t : model.parameters()) gradients.watch(t.value);
+  const PassOptions pass = options.pass();
+  BackPropagation passes(model.model(), *nothing, scratch, gradients, pass, model.initial_state());
+
+  // Two chunks and the gradient between them ask for what any number of them does.
+  Sample sample;
+  sample.inputs.assign(static_cast<std::size_t>(std::min(pass.context, 2 * pass.chunk)), 0);
+  sample.targets = sample.inputs;
+  const std::vector<Sample> samples(static_cast<std::size_t>(pass.sequences), sample);
+  (void)passes.backward(samples, 1);
+
+  plan.elements = model.elements();
+  plan.trained = model.trained_elements();
+  plan.rows = pass.sequences * pass.chunk;
+  plan.weights = model.weight_bytes();
+  plan.gradients = static_cast<std::size_t>(plan.trained) * sizeof(float);
+  plan.moments = 2 * plan.gradients;
+  plan.states = passes.state_bytes();
+  plan.activations = scratch.peak();
+  plan.kernels = nothing->scratch_bytes();
+  return plan;
+}
+
+}  // namespace prwkv

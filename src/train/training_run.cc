@@ -1,0 +1,135 @@
+#include "train/training_run.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+
+#include "base/atomic_file.h"
+#include "base/clock.h"
+#include "train/loss_chart.h"
+
+namespace prwkv {
+
+namespace fs = std::filesystem;
+
+TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions options)
+    : trainer_(trainer), model_(model), options_(std::move(options)) {
+  std::error_code error;
+  fs::create_directories(options_.folder, error);
+  if (error) {
+    throw Error(Code::kFile, fmt::format("{}: cannot make the folder", options_.folder),
+                {.found = error.message()});
+  }
+  if (fs::exists(checkpoint())) {
+    if (!options_.resume) {
+      throw Error(Code::kInvalidArgument,
+                  fmt::format("{}: there is a training run in this folder", options_.folder),
+                  {.hint = "go on with it (--resume), or name another folder"});
+    }
+    trainer_.load(checkpoint());
+    saved_ = trainer_.steps_done();
+  }
+  const std::int64_t done = trainer_.steps_done();
+  log_ = RunLog::open(file("log.jsonl"), done > 0 ? done : -1);
+  events_ = done > 0 ? EventFile(options_.folder, done + 1) : EventFile(options_.folder);
+}
+
+std::string TrainingRun::file(const std::string& name) const {
+  return (fs::path(options_.folder) / name).string();
+}
+
+std::vector<std::string> TrainingRun::outputs() const {
+  switch (model_.selection().method) {
+    case Method::kFull: return {file("model.safetensors")};
+    case Method::kLora: return {file("lora.safetensors"), file("lora.pth")};
+    case Method::kState: return {file("state.safetensors"), file("state.pth")};
+  }
+  return {};
+}
+
+// The checkpoint first: whatever happens then, nothing that was learned is lost.
+void TrainingRun::save() {
+  if (saved_ == trainer_.steps_done()) return;
+  trainer_.save(checkpoint());
+  saved_ = trainer_.steps_done();
+  for (const std::string& path : outputs()) model_.save(path, options_.dtype);
+}
+
+void TrainingRun::draw() const {
+  AtomicFile out(file("loss.svg"));
+  out.write(loss_chart(read_points(file("log.jsonl")), options_.title));
+  out.commit();
+}
+
+void TrainingRun::report(const StepReport& r, const std::optional<Losses>& validation) {
+  OrderedJson line = {{"step", r.step},
+                      {"tokens", r.tokens},
+                      {"loss", r.loss},
+                      {"lr", r.lr},
+                      {"norm", r.norm},
+                      {"seconds", r.seconds},
+                      {"tokens_per_second", r.tokens_per_second()}};
+  std::vector<EventFile::Scalar> scalars = {{"loss/train", r.loss},
+                                            {"lr", r.lr},
+                                            {"gradient_norm", r.norm},
+                                            {"tokens_per_second", r.tokens_per_second()}};
+  if (options_.peak_flops > 0) {
+    const double share = options_.flops_per_token * r.tokens_per_second() / options_.peak_flops;
+    line["share_of_peak"] = share;
+    scalars.push_back({"share_of_peak", share});
+  }
+  if (validation) {
+    line["validation_loss"] = validation->mean();
+    scalars.push_back({"loss/validation", validation->mean()});
+  }
+  log_->add(line);
+  events_->add(r.step, scalars);
+}
+
+bool TrainingRun::run(const RunCallbacks& callbacks) {
+  const auto keep_going = [&] { return !callbacks.keep_going || callbacks.keep_going(); };
+  const auto is_due = [&](std::int64_t every, std::int64_t step) {
+    return (every > 0 && step % every == 0) || trainer_.is_done();
+  };
+  bool stopped = false;
+  while (!trainer_.is_done() && !stopped) {
+    if (!keep_going()) break;
+    StepReport r;
+    std::optional<Losses> validation;
+    try {
+      const Stopwatch clock;
+      const std::int64_t before = trainer_.tokens_done();
+      static_cast<StepResult&>(r) = trainer_.step(keep_going);
+      r.seconds = clock.seconds();
+      r.step_tokens = r.tokens - before;
+    } catch (const Error& e) {
+      if (e.code() != Code::kCancelled) throw;
+      break;
+    }
+    try {
+      if (is_due(options_.eval_every, r.step))
+        validation = trainer_.evaluate(options_.eval_samples, keep_going);
+    } catch (const Error& e) {
+      if (e.code() != Code::kCancelled) throw;
+      stopped = true;  // the step counts, its evaluation does not
+    }
+    if (validation && validation->counted == 0) validation.reset();
+    report(r, validation);
+    if (callbacks.on_step) callbacks.on_step(r);
+    if (validation && callbacks.on_evaluation) callbacks.on_evaluation(r.step, *validation);
+    if (is_due(options_.save_every, r.step)) {
+      save();
+      if (callbacks.on_save) callbacks.on_save(r.step);
+    }
+  }
+  if (trainer_.steps_done() > 0) {
+    if (saved_ != trainer_.steps_done()) {
+      save();
+      if (callbacks.on_save) callbacks.on_save(trainer_.steps_done());
+    }
+    draw();
+  }
+  return trainer_.is_done();
+}
+
+}  // namespace prwkv
