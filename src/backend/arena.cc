@@ -40,6 +40,7 @@ Tensor Arena::make(const Shape& shape, DType dtype) {
 void Arena::reserve(std::size_t bytes) {
   if (!blocks_.empty()) fail(Code::kInternal, "an arena in use cannot reserve a first block");
   blocks_.push_back(backend_->allocate(std::max(kSmallestBlock, bytes)));
+  backend_->will_stream(blocks_.back());
 }
 
 Tensor Arena::make_packed(const Shape& shape, DType dtype, Input input) {

@@ -35,7 +35,7 @@ class Arena {
   [[nodiscard]] Tensor make_packed(const Shape& shape, DType dtype, Input input);
 
   /// Makes the first block so large, before anything is made: what is known to be needed is then one block, without
-  /// unused ends.
+  /// unused ends, and in huge pages.
   void reserve(std::size_t bytes);
 
   /// Bytes reserved from the backend so far.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -45,10 +46,41 @@ class LayerLease {
   int layer_;
 };
 
-/// Runs `body(Ctx&, inputs, LayerState&) -> outputs` without keeping its temporaries: only inputs,
-/// outputs and a copy of the incoming state survive. The backward pass runs it a second time, with
-/// a tape of its own. Outputs are the inputs updated in place (`add_to`) or `keep`s at their
-/// addresses.
+/// The way back through a block that lies on a tape of its own, with `leaves` and `results` as it sees inputs and
+/// outputs. Gradients of what is inside are gone behind it, so all blocks share the memory for them.
+template <std::size_t n>
+void run_block_back(Tape& tape, Tape& inner, const std::array<Tensor, n>& in,
+                    const std::array<Tensor, n>& out, const std::array<Tensor, n>& leaves,
+                    const std::array<Tensor, n>& results) {
+  std::array<Tensor, n> g_in, g_out;
+  for (std::size_t i = 0; i < n; ++i) g_in[i] = tape.grad(in[i]), g_out[i] = tape.grad(out[i]);
+  const ArenaScope scope(tape.arena());
+  for (std::size_t i = 0; i < n; ++i)
+    tape.backend().add_backward({inner.grad(results[i]), g_out[i]});
+  inner.run_backward();
+  for (std::size_t i = 0; i < n; ++i) {
+    if (g_in[i]) tape.backend().add_backward({g_in[i], inner.grad(leaves[i])});
+  }
+}
+
+/// Runs `body(Ctx&, inputs, LayerState&) -> outputs` and keeps its temporaries for the way back.
+template <std::size_t n, class Body>
+std::array<Tensor, n> taped_block(Ctx& c, const std::array<Tensor, n>& in, LayerState& state,
+                                  Body body) {
+  const auto inner = std::make_shared<Tape>(c.backend, c.arena, c.tape->params());
+  Ctx taped{.backend = c.backend, .arena = c.arena, .tape = inner.get(), .observer = c.observer};
+  std::array<Tensor, n> leaves;
+  for (std::size_t i = 0; i < n; ++i) leaves[i] = inner->value(in[i]);
+  const std::array<Tensor, n> results = body(taped, leaves, state);
+  std::array<Tensor, n> out;
+  for (std::size_t i = 0; i < n; ++i) out[i] = c.tape->value(results[i]);
+  c.tape->record([=](Tape& tape) { run_block_back(tape, *inner, in, out, leaves, results); });
+  return out;
+}
+
+/// The same without keeping them: only inputs, outputs and a copy of the incoming state survive. The
+/// backward pass runs it a second time. Outputs are the inputs updated in place (`add_to`) or `keep`s at
+/// their addresses.
 template <std::size_t n, class Body>
 std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>& in,
                                  LayerState& state, Body body) {
@@ -68,8 +100,8 @@ std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>&
   }
   for (Tensor& t : out) t = c.tape->value(t);
   c.tape->record([=, source = c.layers](Tape& tape) {
-    std::array<Tensor, n> g_in, g_out;
-    for (std::size_t i = 0; i < n; ++i) g_in[i] = tape.grad(in[i]), g_out[i] = tape.grad(out[i]);
+    // The gradients of inputs outlive what follows.
+    for (std::size_t i = 0; i < n; ++i) (void)tape.grad(in[i]), (void)tape.grad(out[i]);
     const LayerLease lease(source, layer);
     const ArenaScope scope(tape.arena());
     LayerState again = before;
@@ -78,12 +110,7 @@ std::array<Tensor, n> checkpoint(Ctx& c, int layer, const std::array<Tensor, n>&
     std::array<Tensor, n> leaves;
     for (std::size_t i = 0; i < n; ++i) leaves[i] = inner.value(in[i]);
     const std::array<Tensor, n> results = body(taped, leaves, again);
-    for (std::size_t i = 0; i < n; ++i)
-      tape.backend().add_backward({inner.grad(results[i]), g_out[i]});
-    inner.run_backward();
-    for (std::size_t i = 0; i < n; ++i) {
-      if (g_in[i]) tape.backend().add_backward({g_in[i], inner.grad(leaves[i])});
-    }
+    run_block_back(tape, inner, in, out, leaves, results);
   });
   return out;
 }
@@ -106,7 +133,7 @@ std::array<Tensor, n> block(Ctx& c, int layer, const std::array<Tensor, n>& in, 
                             Body body) {
   const LayerLease lease(c.layers, layer);
   if (c.tape != nullptr)
-    return c.checkpoint ? checkpoint(c, layer, in, state, body) : body(c, in, state);
+    return c.checkpoint ? checkpoint(c, layer, in, state, body) : taped_block(c, in, state, body);
   const ArenaScope scope(c.arena);
   std::array<Tensor, n> out = body(c, in, state);
   for (std::size_t i = 0; i < n; ++i) {

@@ -7,6 +7,7 @@ ParamGrads::Entry ParamGrads::zeros(const Tensor& like) const {
   e.grad.shape = like.shape;
   e.grad.dtype = backend_->activation_dtype();
   e.buffer = backend_->allocate(e.grad.bytes());
+  backend_->will_stream(e.buffer);
   e.grad.data = e.buffer.data();
   return e;
 }

@@ -19,6 +19,7 @@ AdamW::AdamW(Backend& backend, std::span<const Trained> parameters, const AdamWO
     t.shape = shape;
     t.dtype = backend_.activation_dtype();
     memory_.push_back(backend_.allocate(t.bytes()));
+    backend_.will_stream(memory_.back());
     t.data = memory_.back().data();
     return t;
   };

@@ -18,6 +18,8 @@ namespace {
 // Waking the other threads costs about a microsecond, in which one core does some ten thousand
 // elementary operations.
 constexpr std::int64_t kWorthAThread = 16 * 1024;
+// Of memory that is copied or cleared.
+constexpr std::int64_t kBytesAtOnce = 256 * 1024;
 // A piece of a product with few rows of x: about a sixteenth of a thread's share, so that threads
 // finish together, but long enough for memory to stream (ops/linear/streams_cpu.h).
 constexpr std::int64_t kShortestPiece = 32 * 1024;
@@ -95,10 +97,18 @@ void CpuBackend::download(void* to, const Tensor& source) {
     RefBackend::download(to, source);
 }
 void CpuBackend::transfer(const Tensor& to, const Tensor& source) {
-  if (!is_dry_) RefBackend::transfer(to, source);
+  PRWKV_DCHECK(to.bytes() == source.bytes());
+  parallel_for(static_cast<std::int64_t>(to.bytes()), kBytesAtOnce,
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::memmove(to.as<std::byte>() + begin, source.as<std::byte>() + begin,
+                              static_cast<std::size_t>(end - begin));
+               });
 }
 void CpuBackend::zero(const Tensor& t) {
-  if (!is_dry_) RefBackend::zero(t);
+  parallel_for(static_cast<std::int64_t>(t.bytes()), kBytesAtOnce,
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::memset(t.as<std::byte>() + begin, 0, static_cast<std::size_t>(end - begin));
+               });
 }
 
 std::size_t CpuBackend::scratch_bytes() const {
@@ -150,7 +160,10 @@ void CpuBackend::pack_panels(const cpu::Packing& all, std::int64_t n) {
 }
 
 std::byte* CpuBackend::room(Buffer& buffer, std::size_t bytes) {
-  if (buffer.bytes() < bytes) buffer = allocate(bytes);
+  if (buffer.bytes() < bytes) {
+    buffer = allocate(bytes);
+    will_stream(buffer);
+  }
   return static_cast<std::byte*>(buffer.data());
 }
 

@@ -248,7 +248,14 @@ void CpuBackend::wkv6_backward(const Wkv6BackwardArgs& a) {
 }
 
 void CpuBackend::wkv7_backward(const Wkv7BackwardArgs& a) {
-  const cpu::Wkv7Backward args = {state_scratch(a.state, a.seqs, 0), a};
+  // States in front of each run, the running one and its gradient; of one run what Wkv7Run lays together.
+  constexpr std::int64_t kRun = 16;
+  const std::int64_t H = a.state.dim(1), N = a.state.dim(2),
+                     runs = (longest(a.seqs) + kRun - 1) / kRun,
+                     unit = (runs + 2) * N * N + kRun * 13 * N + (kRun + 1) * cpu::kStateRows * N +
+                            kRun * cpu::kStateRows;
+  const cpu::Wkv7Backward args = {
+      {.scratch = floats(kept_, a.seqs.n * H * unit), .unit_scratch = unit, .run = kRun}, a};
   parallel_for(a.seqs.n * a.state.dim(1), 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.wkv7_backward(args, begin, end);
   });

@@ -49,7 +49,7 @@ inline void tiles_of_columns(const cpu::ColumnTiles& a, std::int64_t begin, std:
       for (std::int64_t s = s0; s < s1; ++s) {
         float* to = a.to + tile * a.steps + s * width + t - tile;
         const float* x = a.x + s * a.stride + t;
-        for (std::int64_t i = 0; i < last - t; ++i) to[i] = x[i];
+        for_vectors(last - t, [&](std::int64_t i, int n) { put(to + i, n, get(x + i, n)); });
       }
       t = last;
     }

@@ -168,117 +168,169 @@ inline void delta_keys(const DeltaKeysArgs& a, std::int64_t begin, std::int64_t 
   }
 }
 
-/// R rows of a head's state, from row i on, and all tokens of a sequence. They are walked forward once, keeping the
-/// states at the beginning of every run; then run after run from the last, whose states are computed again.
-/// Rows meet only in what they add to the gradients of keys.
+/// A run of tokens of one head on the way back, laid together: rows of different tokens may lie a power of two
+/// apart, in the same lines of the cache, and are needed once for every few rows of the state.
+struct Wkv7Run {
+  enum { kDecay, kAlpha, kBeta, kKey, kQuery, kKeys };  // what the keys of a token are
+  std::int64_t N, tokens;
+  float* in;             // (tokens, kKeys, N)
+  float* g;              // the same: gradients of this run
+  float *v, *g_y, *g_v;  // (tokens, N)
+  float* states;   // (tokens + 1, R, N): of some rows, in front of each token and behind the last
+  float* removed;  // (tokens, R): their S α
+
+  [[nodiscard]] const float* key(std::int64_t t, int which) const {
+    return in + (t * kKeys + which) * N;
+  }
+  [[nodiscard]] float* gradient(std::int64_t t, int which) const {
+    return g + (t * kKeys + which) * N;
+  }
+};
+
+/// R rows of the state from row i on: S (R, N) is the state in front of the run, G the gradient behind it and then the one in
+/// front of it. The states between are computed again. Rows meet only in the gradients of keys.
 template <int R>
-inline void wkv7_backward_rows(const cpu::Wkv7Backward& b, const Seqs::Range& seq,
-                               std::int64_t head, std::int64_t i, float* scratch) {
-  const Wkv7BackwardArgs& a = b.args;
-  const std::int64_t H = a.state.dim(1), N = a.state.dim(2), A = H * N, h = head * N;
-  const std::int64_t run = b.run, size = R * N;
-  const std::int64_t T = seq.end - seq.begin, runs = (T + run - 1) / run;
-  float *starts = scratch, *states = starts + runs * size, *G = states + (run + 1) * size,
-        *removed = G + size;
-  const std::int64_t slot = (seq.slot * H + head) * N * N + i * N;
-  const auto row_of = [&](const Tensor& x, std::int64_t t) { return x.as<float>() + t * A + h; };
-  // s receives S α.
-  const auto advance = [&](std::int64_t t, const float* from, float* to, float* s) {
-    const float *w = row_of(a.w, t), *k = row_of(a.k, t), *alpha = row_of(a.alpha, t),
-                *beta = row_of(a.beta, t), *v = row_of(a.v, t) + i;
+inline void wkv7_run_back(const Wkv7Run& run, std::int64_t i, const float* S, float* G) {
+  const std::int64_t N = run.N, size = R * N;
+  std::memcpy(run.states, S, static_cast<std::size_t>(size) * sizeof(float));
+  for (std::int64_t t = 0; t < run.tokens; ++t) {
+    const float *from = run.states + t * size, *v = run.v + t * N + i;
+    float *to = run.states + (t + 1) * size, *s = run.removed + t * R;
     Vec dot[R];
     for (Vec& d : dot) d = Vec::zero();
     for_vectors(N, [&](std::int64_t j, int n) {
-      const Vec key = get(alpha + j, n);
+      const Vec alpha = get(run.key(t, Wkv7Run::kAlpha) + j, n);
 #pragma GCC unroll 4
-      for (int q = 0; q < R; ++q) dot[q] = fma(get(from + q * N + j, n), key, dot[q]);
+      for (int q = 0; q < R; ++q) dot[q] = fma(get(from + q * N + j, n), alpha, dot[q]);
     });
     sums_of(dot, s);
     for_vectors(N, [&](std::int64_t j, int n) {
-      const Vec decay = get(w + j, n), key = get(k + j, n), again = get(beta + j, n);
+      const Vec decay = get(run.key(t, Wkv7Run::kDecay) + j, n),
+                key = get(run.key(t, Wkv7Run::kKey) + j, n),
+                beta = get(run.key(t, Wkv7Run::kBeta) + j, n);
 #pragma GCC unroll 4
       for (int q = 0; q < R; ++q) {
         put(to + q * N + j, n,
             fma(get(from + q * N + j, n), decay,
-                fma(Vec::broadcast(s[q]), again, Vec::broadcast(v[q]) * key)));
+                fma(Vec::broadcast(s[q]), beta, Vec::broadcast(v[q]) * key)));
       }
     });
-  };
-  std::memcpy(starts, a.state.as<float>() + slot, static_cast<std::size_t>(size) * sizeof(float));
-  for (std::int64_t p = 0; p + 1 < runs; ++p) {
-    float* next = starts + (p + 1) * size;
-    advance(seq.begin + p * run, starts + p * size, next, removed);
-    for (std::int64_t t = 1; t < run; ++t) advance(seq.begin + p * run + t, next, next, removed);
   }
-  if (a.g_state)
-    std::memcpy(G, a.g_state.as<float>() + slot, static_cast<std::size_t>(size) * sizeof(float));
-  else
-    std::memset(G, 0, static_cast<std::size_t>(size) * sizeof(float));
-  for (std::int64_t p = runs - 1; p >= 0; --p) {
-    const std::int64_t first = seq.begin + p * run, count = T - p * run < run ? T - p * run : run;
-    std::memcpy(states, starts + p * size, static_cast<std::size_t>(size) * sizeof(float));
-    for (std::int64_t t = 0; t < count; ++t)
-      advance(first + t, states + t * size, states + (t + 1) * size, removed + t * R);
-    for (std::int64_t at = count - 1; at >= 0; --at) {
-      const std::int64_t t = first + at;
-      const float *before = states + at * size, *behind = before + size, *s = removed + at * R;
-      const float *r = row_of(a.r, t), *k = row_of(a.k, t), *beta = row_of(a.beta, t),
-                  *v = row_of(a.v, t) + i, *g_y = row_of(a.g_y, t) + i;
-      Vec g_v[R], g_s[R];
-      for (int q = 0; q < R; ++q) g_v[q] = g_s[q] = Vec::zero();
-      for_vectors(N, [&](std::int64_t j, int n) {
-        const Vec query = get(r + j, n), key = get(k + j, n), again = get(beta + j, n);
+  for (std::int64_t t = run.tokens - 1; t >= 0; --t) {
+    const float *before = run.states + t * size, *behind = before + size, *s = run.removed + t * R;
+    const float *v = run.v + t * N + i, *g_y = run.g_y + t * N + i;
+    Vec g_v[R], g_s[R];
+    for (int q = 0; q < R; ++q) g_v[q] = g_s[q] = Vec::zero();
+    for_vectors(N, [&](std::int64_t j, int n) {
+      const Vec query = get(run.key(t, Wkv7Run::kQuery) + j, n),
+                key = get(run.key(t, Wkv7Run::kKey) + j, n),
+                beta = get(run.key(t, Wkv7Run::kBeta) + j, n);
 #pragma GCC unroll 4
-        for (int q = 0; q < R; ++q) {
-          const Vec g = fma(Vec::broadcast(g_y[q]), query, get(G + q * N + j, n));
-          put(G + q * N + j, n, g);
-          g_v[q] = fma(g, key, g_v[q]);
-          g_s[q] = fma(g, again, g_s[q]);
-        }
-      });
-      float value[R], to_s[R];
-      sums_of(g_v, value);
-      sums_of(g_s, to_s);
-      for (int q = 0; a.g_v && q < R; ++q) row_of(a.g_v, t)[i + q] += value[q];
-      for_vectors(N, [&](std::int64_t j, int n) {
-        const Vec decay = get(row_of(a.w, t) + j, n), alpha = get(row_of(a.alpha, t) + j, n);
-        Vec g_r = Vec::zero(), g_k = Vec::zero(), g_w = Vec::zero(), g_alpha = Vec::zero(),
-            g_beta = Vec::zero();
+      for (int q = 0; q < R; ++q) {
+        const Vec g = fma(Vec::broadcast(g_y[q]), query, get(G + q * N + j, n));
+        put(G + q * N + j, n, g);
+        g_v[q] = fma(g, key, g_v[q]);
+        g_s[q] = fma(g, beta, g_s[q]);
+      }
+    });
+    float to_s[R];
+    sums_of(g_v, run.g_v + t * N + i);
+    sums_of(g_s, to_s);
+    for_vectors(N, [&](std::int64_t j, int n) {
+      const Vec decay = get(run.key(t, Wkv7Run::kDecay) + j, n),
+                alpha = get(run.key(t, Wkv7Run::kAlpha) + j, n);
+      Vec g_r = Vec::zero(), g_k = Vec::zero(), g_w = Vec::zero(), g_alpha = Vec::zero(),
+          g_beta = Vec::zero();
 #pragma GCC unroll 4
-        for (int q = 0; q < R; ++q) {
-          const Vec g = get(G + q * N + j, n), old = get(before + q * N + j, n),
-                    to_row = Vec::broadcast(to_s[q]);
-          g_r = fma(get(behind + q * N + j, n), Vec::broadcast(g_y[q]), g_r);
-          g_k = fma(g, Vec::broadcast(v[q]), g_k);
-          g_beta = fma(g, Vec::broadcast(s[q]), g_beta);
-          g_alpha = fma(old, to_row, g_alpha);
-          g_w = fma(g, old, g_w);
-          put(G + q * N + j, n, fma(g, decay, to_row * alpha));
-        }
-        if (a.g_r) accumulate(row_of(a.g_r, t) + j, n, g_r);
-        if (a.g_k) accumulate(row_of(a.g_k, t) + j, n, g_k);
-        if (a.g_w) accumulate(row_of(a.g_w, t) + j, n, g_w);
-        if (a.g_alpha) accumulate(row_of(a.g_alpha, t) + j, n, g_alpha);
-        if (a.g_beta) accumulate(row_of(a.g_beta, t) + j, n, g_beta);
-      });
-    }
+      for (int q = 0; q < R; ++q) {
+        const Vec g = get(G + q * N + j, n), old = get(before + q * N + j, n),
+                  to_row = Vec::broadcast(to_s[q]);
+        g_r = fma(get(behind + q * N + j, n), Vec::broadcast(g_y[q]), g_r);
+        g_k = fma(g, Vec::broadcast(v[q]), g_k);
+        g_beta = fma(g, Vec::broadcast(s[q]), g_beta);
+        g_alpha = fma(old, to_row, g_alpha);
+        g_w = fma(g, old, g_w);
+        put(G + q * N + j, n, fma(g, decay, to_row * alpha));
+      }
+      accumulate(run.gradient(t, Wkv7Run::kQuery) + j, n, g_r);
+      accumulate(run.gradient(t, Wkv7Run::kKey) + j, n, g_k);
+      accumulate(run.gradient(t, Wkv7Run::kDecay) + j, n, g_w);
+      accumulate(run.gradient(t, Wkv7Run::kAlpha) + j, n, g_alpha);
+      accumulate(run.gradient(t, Wkv7Run::kBeta) + j, n, g_beta);
+    });
   }
-  if (a.g_state)
-    std::memcpy(a.g_state.as<float>() + slot, G, static_cast<std::size_t>(size) * sizeof(float));
 }
 
-/// Units as in the forward pass.
+/// Units as in the forward pass. A sequence is walked forward once, keeping the state at the beginning of every run; then
+/// run after run from the last one.
 inline void wkv7_backward(const cpu::Wkv7Backward& b, std::int64_t begin, std::int64_t end) {
+  constexpr int R = cpu::kStateRows;
   const Wkv7BackwardArgs& a = b.args;
-  const std::int64_t H = a.state.dim(1), N = a.state.dim(2);
+  const std::int64_t H = a.state.dim(1), N = a.state.dim(2), A = H * N;
+  const auto size = static_cast<std::size_t>(N * N) * sizeof(float);
   for (std::int64_t unit = begin; unit < end; ++unit) {
     const Seqs::Range seq = a.seqs[unit / H];
     if (seq.begin == seq.end) continue;
-    float* scratch = b.scratch + unit * b.unit_scratch;
-    std::int64_t i = 0;
-    for (; i + cpu::kStateRows <= N; i += cpu::kStateRows)
-      wkv7_backward_rows<cpu::kStateRows>(b, seq, unit % H, i, scratch);
-    for (; i < N; ++i) wkv7_backward_rows<1>(b, seq, unit % H, i, scratch);
+    const std::int64_t T = seq.end - seq.begin, runs = (T + b.run - 1) / b.run, h = unit % H * N,
+                       slot = (seq.slot * H + unit % H) * N * N;
+    float *starts = b.scratch + unit * b.unit_scratch, *S = starts + runs * N * N, *G = S + N * N;
+    Wkv7Run run{};
+    run.N = N;
+    run.in = G + N * N;
+    run.g = run.in + b.run * Wkv7Run::kKeys * N;
+    run.v = run.g + b.run * Wkv7Run::kKeys * N;
+    run.g_y = run.v + b.run * N;
+    run.g_v = run.g_y + b.run * N;
+    run.states = run.g_v + b.run * N;
+    run.removed = run.states + (b.run + 1) * R * N;
+
+    std::memcpy(S, a.state.as<float>() + slot, size);
+    for (std::int64_t p = 0; p < runs; ++p) {
+      std::memcpy(starts + p * N * N, S, size);
+      if (p + 1 == runs) break;
+      for (std::int64_t t = seq.begin + p * b.run; t < seq.begin + (p + 1) * b.run; ++t) {
+        const std::int64_t at = t * A + h;
+        wkv7_step(N, S, a.r.as<float>() + at, a.w.as<float>() + at, a.k.as<float>() + at,
+                  a.v.as<float>() + at, a.alpha.as<float>() + at, a.beta.as<float>() + at,
+                  run.g_v);  // y is not needed
+      }
+    }
+    if (a.g_state)
+      std::memcpy(G, a.g_state.as<float>() + slot, size);
+    else
+      std::memset(G, 0, size);
+
+    const Tensor* const inputs[Wkv7Run::kKeys] = {&a.w, &a.alpha, &a.beta, &a.k, &a.r};
+    const Tensor* const gradients[Wkv7Run::kKeys] = {&a.g_w, &a.g_alpha, &a.g_beta, &a.g_k, &a.g_r};
+    const auto row = static_cast<std::size_t>(N) * sizeof(float);
+    for (std::int64_t p = runs - 1; p >= 0; --p) {
+      const std::int64_t first = seq.begin + p * b.run;
+      run.tokens = seq.end - first < b.run ? seq.end - first : b.run;
+      for (std::int64_t t = 0; t < run.tokens; ++t) {
+        const std::int64_t at = (first + t) * A + h;
+        for (int i = 0; i < Wkv7Run::kKeys; ++i)
+          std::memcpy(run.in + (t * Wkv7Run::kKeys + i) * N, inputs[i]->as<float>() + at, row);
+        std::memcpy(run.v + t * N, a.v.as<float>() + at, row);
+        std::memcpy(run.g_y + t * N, a.g_y.as<float>() + at, row);
+      }
+      std::memset(run.g, 0, static_cast<std::size_t>(run.tokens * Wkv7Run::kKeys) * row);
+      const float* start = starts + p * N * N;
+      std::int64_t i = 0;
+      for (; i + R <= N; i += R) wkv7_run_back<R>(run, i, start + i * N, G + i * N);
+      for (; i < N; ++i) wkv7_run_back<1>(run, i, start + i * N, G + i * N);
+      for (std::int64_t t = 0; t < run.tokens; ++t) {
+        const std::int64_t at = (first + t) * A + h;
+        const auto add = [&](const Tensor& to, const float* from) {
+          if (!to) return;
+          for_vectors(N, [&](std::int64_t j, int n) {
+            accumulate(to.as<float>() + at + j, n, get(from + j, n));
+          });
+        };
+        for (int k = 0; k < Wkv7Run::kKeys; ++k) add(*gradients[k], run.gradient(t, k));
+        add(a.g_v, run.g_v + t * N);
+      }
+    }
+    if (a.g_state) std::memcpy(a.g_state.as<float>() + slot, G, size);
   }
 }
 
