@@ -24,8 +24,8 @@ struct TrainerOptions {
   std::int64_t context = 512, chunk = 1024, truncate = 0;  ///< PassOptions
   bool block_checkpoints = false;
   double l2wrap = 0;
-  ScheduleOptions schedule;
-  AdamWOptions adamw;
+  ScheduleOptions schedule{};
+  AdamWOptions adamw{};
   static constexpr std::int64_t kRowsAtOnce = 1024;
 
   /// What a pass is asked for.
