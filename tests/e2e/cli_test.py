@@ -28,7 +28,7 @@ BINARY = Path(os.environ.get("PRWKV_BIN", ROOT / "build/release/prwkv"))
 TIMEOUT_S = 120
 GENERATIONS = ["4", "4a", "5.0", "5.1", "5.2", "6", "7"]
 COMMANDS = ["generate", "logits", "tokenize", "detokenize", "inspect", "convert", "quantize", "diff", "perplexity", "bench",
-            "make-random", "state", "completion"]
+            "make-random", "state", "train", "merge", "vocab", "completion"]
 OK, INTERNAL, USAGE, FILE, UNSUPPORTED, MISMATCH, MEMORY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
 
