@@ -135,6 +135,10 @@ class Backend {
   /// Multiplications and additions of f32 a second that this device can do at most, measured now, in some ten
   /// milliseconds; 0: unknown.
   [[nodiscard]] virtual double measure_flops() { return 0; }
+  /// Whether products of bf16 are an instruction of this device.
+  [[nodiscard]] virtual bool multiplies_bf16() const { return false; }
+  /// The same for them as measure_flops; 0 where they are not.
+  [[nodiscard]] virtual double measure_bf16_flops() { return 0; }
   /// BackendOptions::dry_run.
   [[nodiscard]] virtual bool is_dry_run() const { return false; }
   /// What kernels have allocated for themselves.
@@ -191,6 +195,9 @@ struct BackendOptions {
   Sparsity sparsity = Sparsity::kSkip;  ///< "cpu" only
   Packing packing = Packing::kOnce;     ///< "cpu" only
   Pinning pinning = Pinning::kNone;     ///< "cpu" only
+  /// "cpu" with Packing::kEachCall only: kBF16 rounds the operands of products of several rows to bf16, forward and backward,
+  /// where matrices are f32; sums stay f32. Faster where the processor multiplies bf16 (Backend::multiplies_bf16).
+  DType products = DType::kF32;
   /// "cpu" only: memory is asked for but never touched, kernels do nothing. What a computation would need can be
   /// read off afterwards (Arena::peak, Backend::scratch_bytes).
   bool dry_run = false;

@@ -42,6 +42,7 @@ struct TrainOptions {
 
   RunOptions run;
   int threads = 0;
+  std::string precision = "f32";
   bool plan = false, json = false;
   ProgressOptions progress;
 };
@@ -281,7 +282,16 @@ void run_train(TrainOptions o) {
   std::shared_ptr<const Tokenizer> tokenizer;
   if (!o.vocab.empty()) tokenizer = tokenizer_by_name(o.vocab);
   const std::string start = start_of(o, tokenizer.get());
-  BackendOptions backend_options{.threads = o.threads, .packing = Packing::kEachCall};
+  const bool in_bf16 = o.precision == "bf16";
+  BackendOptions backend_options{.threads = o.threads,
+                                 .packing = Packing::kEachCall,
+                                 .products = in_bf16 ? DType::kBF16 : DType::kF32};
+  o.trainer.products = backend_options.products;
+  if (in_bf16 && !make_backend(backend_options)->multiplies_bf16()) {
+    throw Error(Code::kUnsupported, "--precision bf16: this processor does not multiply bf16",
+                {.expected = "avx512_bf16 (Cooper Lake, Sapphire Rapids, Zen 4 or later)",
+                 .hint = "f32 is faster here, and more exact"});
+  }
   LoadOptions load{
       .dtype = {}, .lora = o.lora, .lora_alpha = o.lora.empty() ? std::nullopt : o.lora_alpha};
 
@@ -293,7 +303,9 @@ void run_train(TrainOptions o) {
     o.data.vocabulary = found.dims.V;
   }
   // Tokens need no vocabulary, only text does.
-  const auto is_tokens = [](const std::string& file) { return Binidx::pair_name(file).has_value(); };
+  const auto is_tokens = [](const std::string& file) {
+    return Binidx::pair_name(file).has_value();
+  };
   if (tokenizer == nullptr && std::all_of(o.data.files.begin(), o.data.files.end(), is_tokens) &&
       std::all_of(o.data.validation_files.begin(), o.data.validation_files.end(), is_tokens))
     tokenizer = byte_tokenizer();
@@ -327,7 +339,7 @@ void run_train(TrainOptions o) {
   scratch.reserve(plan.activations);
   Trainer trainer(model, data, scratch, o.trainer);
   o.run.flops_per_token = model.flops_per_token();
-  o.run.peak_flops = backend->measure_flops();
+  o.run.peak_flops = in_bf16 ? backend->measure_bf16_flops() : backend->measure_flops();
   o.run.title = fmt::format("RWKV-{}, {} of {} parameters trained", model.model().generation(),
                             count(static_cast<double>(model.trained_elements())),
                             count(static_cast<double>(model.elements())));
@@ -569,6 +581,14 @@ void add_run_options(CLI::App& cmd, TrainOptions& o) {
   cmd.add_option("--dtype", o.dtype,
                  "Type of matrices in model.safetensors (default: as in MODEL; blocks become f32)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->type_name("TYPE")
+      ->group(group);
+  cmd.add_option(
+         "--precision", o.precision,
+         "Of matrix products: f32, or bf16 where the processor multiplies it; weights, sums, "
+         "recurrences and moments are f32 in any case")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str()
       ->type_name("TYPE")
       ->group(group);
   cmd.add_option("--threads", o.threads, "0: one for each usable core")

@@ -157,6 +157,7 @@ OrderedJson Trainer::recipe() const {
           {"chunk", o.pass().chunk},
           {"truncate", o.truncate},
           {"l2wrap", o.l2wrap},
+          {"products", name_of(o.products)},
           {"schedule", schedules[static_cast<int>(s.kind)]},
           {"lr", s.lr},
           {"lr_final", s.lr_final},

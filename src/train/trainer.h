@@ -24,6 +24,7 @@ struct TrainerOptions {
   std::int64_t context = 512, chunk = 1024, truncate = 0;  ///< PassOptions
   bool block_checkpoints = false;
   double l2wrap = 0;
+  DType products = DType::kF32;  ///< BackendOptions::products, for the checkpoint's sake
   ScheduleOptions schedule{};
   AdamWOptions adamw{};
   static constexpr std::int64_t kRowsAtOnce = 1024;

@@ -1259,6 +1259,32 @@ TEST_P(TrainingModels, TheCpuGivesTheSameGradients) {
   }
 }
 
+// Operands are rounded to eight bits of a significand, sums are not: gradients agree to a few parts in a thousand, and they
+// are no longer those of f32.
+TEST_P(TrainingModels, ProductsOfBf16GiveNearlyTheSameGradients) {
+  RefBackend reference(DType::kF64);
+  const Training::Gradients expected = Training(reference, shape()).gradients(false);
+  for (const std::string& name : cpu_backends()) {
+    SCOPED_TRACE(name);
+    if (!make_backend_under_test(name, 1).backend) continue;
+    const std::unique_ptr<Backend> backend = make_backend({.threads = 2,
+                                                           .isa = name.substr(std::strlen("cpu_")),
+                                                           .packing = Packing::kEachCall,
+                                                           .products = DType::kBF16});
+    const Training::Gradients got = Training(*backend, shape()).gradients(false);
+    EXPECT_NEAR(got.loss, expected.loss, 1e-2);
+    double off = 0, size = 0;
+    for (std::size_t p = 0; p < got.of.size(); ++p) {
+      for (std::size_t i = 0; i < got.of[p].size(); ++i) {
+        off += std::pow(got.of[p][i] - expected.of[p][i], 2);
+        size += std::pow(expected.of[p][i], 2);
+      }
+    }
+    EXPECT_LT(std::sqrt(off / size), 2e-2);
+    EXPECT_GT(std::sqrt(off / size), 1e-5);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Generations, TrainingModels, testing::ValuesIn(kTinyModels),
                          [](const auto& p) { return p.param.first; });
 

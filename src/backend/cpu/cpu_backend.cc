@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tensor/half.h"
+
 namespace prwkv {
 namespace {
 
@@ -113,7 +115,7 @@ void CpuBackend::zero(const Tensor& t) {
 
 std::size_t CpuBackend::scratch_bytes() const {
   return activations_.bytes() + panels_.bytes() + gradients_.bytes() + kept_.bytes() +
-         segment_sums_.bytes();
+         segment_sums_.bytes() + narrowed_.bytes() + transposed_.bytes();
 }
 
 Packed CpuBackend::packed(DType dtype, const Shape& shape, Input input) const {
@@ -327,6 +329,32 @@ void CpuBackend::products(cpu::Product* parts, int n) {
   add_segments(parts, n);
 }
 
+void CpuBackend::narrow_weights(cpu::Product* parts, int n) {
+  const auto takes_part = [](const cpu::Product& p) {
+    return p.dtype == DType::kF32 && p.layout == Layout::kRows && p.T > 1;
+  };
+  std::int64_t elements = 0;
+  for (int i = 0; i < n; ++i) elements += takes_part(parts[i]) ? parts[i].in * parts[i].out : 0;
+  auto* to =
+      reinterpret_cast<bf16*>(room(narrowed_, static_cast<std::size_t>(elements) * sizeof(bf16)));
+  for (int i = 0; i < n; ++i) {
+    cpu::Product& p = parts[i];
+    if (!takes_part(p)) continue;
+    const std::int64_t count = p.in * p.out;
+    const std::byte* from = p.w;  // at any address: it may lie in a mapped file
+    parallel_for(count, kWorthAThread, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t e = begin; e < end; ++e) {
+        float x = 0;
+        std::memcpy(&x, from + e * static_cast<std::int64_t>(sizeof x), sizeof x);
+        to[e] = to_bf16(x);
+      }
+    });
+    p.w = reinterpret_cast<const std::byte*>(to);
+    p.dtype = DType::kBF16;
+    to += count;
+  }
+}
+
 void CpuBackend::pack_for_call(cpu::Product* parts, int n) {
   std::int64_t bytes = 0;
   const auto panels_of = [&](const cpu::Product& p) {
@@ -370,7 +398,10 @@ void CpuBackend::linear(const LinearArgs& args) {
                                           .layout = p.w.layout,
                                           .skips_zeros = sparsity_ == Sparsity::kSkip};
   }
-  if (packing_ == Packing::kEachCall) pack_for_call(parts.data(), args.n);
+  if (packing_ == Packing::kEachCall) {
+    if (products_in_bf16_) narrow_weights(parts.data(), args.n);
+    pack_for_call(parts.data(), args.n);
+  }
   products(parts.data(), args.n);
 }
 

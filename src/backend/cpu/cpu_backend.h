@@ -23,7 +23,8 @@ class CpuBackend : public RefBackend {
         pool_(options.threads, options.pinning),
         sparsity_(options.sparsity),
         packing_(options.packing),
-        is_dry_(options.dry_run) {}
+        is_dry_(options.dry_run),
+        products_in_bf16_(options.products == DType::kBF16) {}
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] int threads() const { return pool_.size(); }
@@ -39,6 +40,8 @@ class CpuBackend : public RefBackend {
   [[nodiscard]] std::size_t scratch_bytes() const override;
 
   [[nodiscard]] double measure_flops() override;
+  [[nodiscard]] bool multiplies_bf16() const override;
+  [[nodiscard]] double measure_bf16_flops() override;
   /// One slice of every probe, some hundred milliseconds (machine_limits.cc).
   void measure_limits(const ProbeMemory& memory, LimitSamples& samples);
 
@@ -98,6 +101,12 @@ class CpuBackend : public RefBackend {
     cpu::Columns weights;  // (steps, columns); panels: nullptr
   };
   void add_product(const GradientProduct& g);
+  void add_product_of_bf16(const GradientProduct& g);
+  /// The product itself, its operands being in the form of `weights` already.
+  void add_prepared(const GradientProduct& g, const void* panels, DType dtype, const void* tiles,
+                    std::int64_t width);
+  /// Matrices of f32 become bf16 for one call (BackendOptions::products).
+  void narrow_weights(cpu::Product* parts, int n);
   /// to += the sum of the rows of x, if it is wanted.
   void column_sums(const Tensor& to, const float* x, std::int64_t rows);
   cpu::StateScratch state_scratch(const Tensor& state, const Seqs& seqs, std::int64_t more_floats);
@@ -113,7 +122,9 @@ class CpuBackend : public RefBackend {
   Buffer kept_;         // from the way there to the way back inside an operation
   Sparsity sparsity_;
   Packing packing_;
-  bool is_dry_;
+  bool is_dry_, products_in_bf16_;
+  Buffer narrowed_;    // operands that are bf16 for one call
+  Buffer transposed_;  // the same, before they are
   Buffer segment_sums_;
   std::vector<std::int64_t> segment_bytes_;
   Skipping skipping_;

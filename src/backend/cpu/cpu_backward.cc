@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "backend/cpu/cpu_backend.h"
+#include "tensor/half.h"
 
 namespace prwkv {
 namespace {
@@ -48,6 +49,7 @@ void CpuBackend::add_product(const GradientProduct& g) {
   const std::int64_t lanes = kernels_.panel_rows, columns = g.weights.n_columns,
                      steps = g.weights.n_rows;
   if (g.rows == 0 || columns == 0 || steps == 0) return;
+  if (products_in_bf16_ && g.weights.dtype == DType::kF32) return add_product_of_bf16(g);
   cpu::Columns weights = g.weights;
   weights.panels = floats(panels_, (columns + lanes - 1) / lanes * lanes * steps);
   parallel_for(
@@ -76,24 +78,101 @@ void CpuBackend::add_product(const GradientProduct& g) {
                                    begin, end);
     }
   });
+  add_prepared(g, weights.panels, DType::kF32, tiles, width);
+}
+
+void CpuBackend::add_prepared(const GradientProduct& g, const void* panels, DType dtype,
+                              const void* tiles, std::int64_t width) {
   const cpu::Product p = {.y = g.y,
                           .saved = nullptr,
                           .x = nullptr,
-                          .w = reinterpret_cast<const std::byte*>(weights.panels),
+                          .w = static_cast<const std::byte*>(panels),
                           .bias = nullptr,
                           .T = g.rows,
-                          .in = steps,
-                          .out = columns,
+                          .in = g.weights.n_rows,
+                          .out = g.weights.n_columns,
                           .x_stride = 0,
                           .y_stride = g.y_stride,
-                          .dtype = DType::kF32,
+                          .dtype = dtype,
                           .act = Act::kNone,
                           .layout = Layout::kPacked,
                           .adds = true,
-                          .activations = reinterpret_cast<const std::byte*>(tiles),
+                          .activations = static_cast<const std::byte*>(tiles),
                           .width = width};
-  parallel_for(columns, units_of_piece(p, kPieceBytes),
+  parallel_for(p.out, units_of_piece(p, kPieceBytes),
                [&](std::int64_t begin, std::int64_t end) { kernels_.product(p, begin, end); });
+}
+
+namespace {
+
+constexpr std::int64_t kSquareAtOnce = 32;  // of a matrix that is turned: two of them stay in L1
+
+/// to[c][r] = from[r][c] for columns [begin, end); rows of `from` are `stride` bytes apart, at any address.
+template <class T, class Convert>
+void turn(const std::byte* from, std::int64_t rows, std::int64_t stride, std::int64_t begin,
+          std::int64_t end, T* to, const Convert& convert) {
+  for (std::int64_t r0 = 0; r0 < rows; r0 += kSquareAtOnce) {
+    const std::int64_t r1 = std::min(rows, r0 + kSquareAtOnce);
+    for (std::int64_t c = begin; c < end; ++c) {
+      for (std::int64_t r = r0; r < r1; ++r) {
+        float x = 0;
+        std::memcpy(&x, from + r * stride + c * static_cast<std::int64_t>(sizeof x), sizeof x);
+        to[c * rows + r] = convert(x);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+// With both operands as rows of what is summed over, which is how panels and tiles of pairs are made.
+void CpuBackend::add_product_of_bf16(const GradientProduct& g) {
+  const std::int64_t steps = g.weights.n_rows, columns = g.weights.n_columns;
+  auto* turned = reinterpret_cast<bf16*>(
+      room(narrowed_, static_cast<std::size_t>(steps * columns) * sizeof(bf16)));
+  parallel_for(columns, kSquareAtOnce, [&](std::int64_t begin, std::int64_t end) {
+    turn(g.weights.rows, steps, g.weights.stride, begin, end, turned,
+         [](float x) { return to_bf16(x); });
+  });
+  const std::int64_t panels = (columns + kernels_.panel_rows - 1) / kernels_.panel_rows;
+  std::byte* packed =
+      room(panels_, static_cast<std::size_t>(panels * kernels_.panel_bytes(DType::kBF16, steps)));
+  pack_panels({.panels = packed,
+               .rows = reinterpret_cast<const std::byte*>(turned),
+               .in = steps,
+               .dtype = DType::kBF16},
+              columns);
+
+  const float* x = g.x;
+  std::int64_t x_stride = g.x_stride;
+  if (g.x_is_transposed) {
+    float* rows = floats(transposed_, g.rows * steps);
+    parallel_for(g.rows, kSquareAtOnce, [&](std::int64_t begin, std::int64_t end) {
+      turn(reinterpret_cast<const std::byte*>(g.x), steps,
+           g.x_stride * static_cast<std::int64_t>(sizeof(float)), begin, end, rows,
+           [](float value) { return value; });
+    });
+    x = rows;
+    x_stride = steps;
+  }
+  // At least two rows, or tiles would not be what is wanted.
+  const cpu::Form form =
+      kernels_.form(DType::kBF16, Layout::kPacked, std::max<std::int64_t>(2, g.rows));
+  const std::int64_t width = tile_width(form, g.rows);
+  std::byte* tiles =
+      room(activations_, static_cast<std::size_t>(g.rows * kernels_.activation_bytes(form, steps)));
+  const std::int64_t at_once = std::max<std::int64_t>(1, kElementsAtOnce / steps / width) * width;
+  parallel_for(g.rows, at_once, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.convert_activations({.form = form,
+                                  .to = tiles,
+                                  .x = x,
+                                  .T = g.rows,
+                                  .in = steps,
+                                  .x_stride = x_stride,
+                                  .width = width},
+                                 begin, end);
+  });
+  add_prepared(g, packed, DType::kBF16, tiles, width);
 }
 
 void CpuBackend::linear_backward(const LinearBackwardArgs& a) {

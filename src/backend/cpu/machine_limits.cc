@@ -115,6 +115,12 @@ double CpuBackend::product_rate(double (*run)(std::int64_t)) {
 
 double CpuBackend::measure_flops() { return product_rate(kernels_.limits().fma); }
 
+bool CpuBackend::multiplies_bf16() const { return kernels_.limits().bf16.run != nullptr; }
+double CpuBackend::measure_bf16_flops() {
+  const auto probes = kernels_.limits();
+  return probes.bf16.run != nullptr ? product_rate(probes.bf16.run) : 0;
+}
+
 void CpuBackend::measure_limits(const ProbeMemory& memory, LimitSamples& samples) {
   const cpu::LimitProbes probes = kernels_.limits();
   samples.read.resize(kPatterns.size());
