@@ -3,14 +3,14 @@
 
     bench/learning.py [digits] [adapters] [context] [--folder build/learning] [--threads 1]
 
-`digits`: a new RWKV-7 of 190 kB learns to write a number backwards (limit: 99 % of held-out answers). `adapters`: LoRA, also
-on a base in Q8_0, and a tuned state solve tasks that the frozen base does not (limits: at most 50 % before, at least 95 %
-after). `context`: digits are recalled across 32 chunks if gradients go back through all of them (at least 95 %), and not if
-they go back through one or two (at most 5 %). An answer counts if the program, at temperature 0, writes it to the letter and
-ends the text behind it.
+`digits`: a new RWKV-7 of 190 kB learns to write a number backwards (limit: 99 % of held-out answers). `adapters`: LoRA,
+also on a base in Q8_0, and tuned states solve tasks that the frozen base does not (limits: at most 50 % before, of the two
+states on average, and at least 95 % after). `context`: digits are recalled across 32 chunks if gradients go back through
+all of them (at least 95 %), and not if they go back through one or two (at most 5 %). An answer counts if the program, at
+temperature 0, writes it to the letter and ends the text behind it.
 
-Data, models and logs stay in the folder. docs/learning.md is written if no part is left out, else the parts are printed.
-Exit code 1 if a limit is broken.
+Data, models and logs stay in the folder, which is emptied first. docs/learning.md is written if no part is left out, else
+the page is printed. Exit code 1 if a limit is broken.
 """
 import argparse
 import json
@@ -18,11 +18,13 @@ import math
 import os
 import pathlib
 import random
+import resource
 import shlex
 import shutil
 import string
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable
 
@@ -53,14 +55,18 @@ class Lab:
         return self.prwkv(*arguments)
 
     def train(self, options: str, out: str) -> dict:
-        """Trains; returns the program's summary with "minutes", and "validation_loss" where there is one."""
-        start = time.monotonic()
+        """Trains; returns the program's summary with "minutes" of processor time, which other work on the machine hardly
+        changes, and "validation_loss" where there is one."""
+        before = processor_seconds()
         self.commands.append(f"prwkv train {options} --out {out}")
         print(f"  {self.commands[-1]}", flush=True)
         text = self.prwkv("train", *options.split(), "--out", out, "--threads", str(self.threads), "--json", "--quiet")
         last = (self.folder / out / "log.jsonl").read_text(encoding="ascii").splitlines()[-1]
-        return json.loads(text) | {"minutes": (time.monotonic() - start) / 60,
-                                   "validation_loss": json.loads(last).get("validation_loss")}
+        run = json.loads(text)
+        print(f"  loss {run['loss']:.4f}, peak memory {run['peak_resident_bytes'] / run['planned_bytes']:.2f} of the plan",
+              flush=True)
+        return run | {"minutes": (processor_seconds() - before) / 60,
+                      "validation_loss": json.loads(last).get("validation_loss")}
 
     def accuracy(self, model: str, pairs: list[Pair], *options: str) -> float:
         """The share of prompts that get exactly their answer."""
@@ -86,6 +92,12 @@ class Lab:
         (self.folder / name).write_text("".join(lines), encoding="ascii")
 
 
+def processor_seconds() -> float:
+    """Of all commands so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
@@ -95,18 +107,22 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
+def wrapped(text: str, between_lines: str = "\n") -> str:
+    return between_lines.join(textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False))
+
+
 def section(title: str, text: str, lab: Lab, rows: str) -> str:
-    commands = "\n".join(command.replace(" --", " \\\n    --", 1) if len(command) > 120 else command
-                         for command in lab.commands)
-    return f"## {title}\n\n{text.strip()}\n\n```sh\n{commands}\n```\n\n{rows}"
+    commands = "\n".join(wrapped(command, " \\\n    ") for command in lab.commands)
+    return f"## {title}\n\n{wrapped(text)}\n\n```sh\n{commands}\n```\n\n{rows}"
 
 
-def held_out(rnd: random.Random, make: Callable[[], str], tests: int, trained: int) -> tuple[list[str], list[str]]:
+def held_out(make_asked: Callable[[], str], count_asked: int, make_trained: Callable[[], str],
+             count_trained: int) -> tuple[list[str], list[str]]:
     """Prompts to ask, all different, and prompts to train with, none of them among the former."""
     asked: dict[str, None] = {}
-    while len(asked) < tests:
-        asked[make()] = None
-    return list(asked), [prompt for prompt in (make() for _ in range(trained)) if prompt not in asked]
+    while len(asked) < count_asked:
+        asked[make_asked()] = None
+    return list(asked), [prompt for prompt in (make_trained() for _ in range(count_trained)) if prompt not in asked]
 
 
 # ---- digits
@@ -114,10 +130,8 @@ def held_out(rnd: random.Random, make: Callable[[], str], tests: int, trained: i
 def digits(lab: Lab) -> tuple[str, bool]:
     rnd, longest = random.Random(1), 30
     lab.write_vocabulary(string.digits + " ")
-    number = lambda: "".join(rnd.choices(string.digits, k=rnd.randint(1, longest)))
-    long_number = lambda: "".join(rnd.choices(string.digits, k=rnd.randint(6, longest)))
-    asked, _ = held_out(rnd, long_number, 1000, 0)
-    trained = [n for n in (number() for _ in range(200_000)) if n not in set(asked)]
+    number = lambda shortest: "".join(rnd.choices(string.digits, k=rnd.randint(shortest, longest)))
+    asked, trained = held_out(lambda: number(6), 1000, lambda: number(1), 200_000)
     backwards = lambda numbers: [(n, n[::-1]) for n in numbers]
     lab.write_records("train.jsonl", backwards(trained))
     lab.write_records("test.jsonl", backwards(asked))
@@ -125,13 +139,12 @@ def digits(lab: Lab) -> tuple[str, bool]:
                     f"--context {2 * longest + 5} --batch 64 --steps 5000 --lr 1e-2 --lr-final 1e-4", "run")
     size = (lab.folder / "run/model.safetensors").stat().st_size
     share = lab.accuracy("run/model.safetensors", backwards(asked))
-    example = asked[0]
+    example = next(n for n in asked if len(n) < 10)
     lab.commands.append(f"prwkv generate run/model.safetensors --prompt $'User: {example}\\n\\nAssistant:' --temperature 0")
-    text = f"""
-A new RWKV-7 (2 layers, 32 channels, 2 heads of 16, ranks of 8) learns to write a number of 1 to {longest} digits backwards:
-`{example}` becomes `{example[::-1]}`. Its file has {size / 1000:.0f} kB: 46 thousand parameters in f32. Asked are {len(asked)} numbers of 6 to
-{longest} digits that it was not trained with."""
-    rows = table(["steps", "tokens", "minutes", "held-out loss, nats a token", "answers right", "asked for"],
+    text = (f"A new RWKV-7 (2 layers, 32 channels, 2 heads of 16, ranks of 8) learns to write a number of 1 to {longest} digits "
+            f"backwards: `{example}` becomes `{example[::-1]}`. Its file has {size / 1000:.0f} kB: 46 thousand parameters in "
+            f"f32. It is asked {len(asked)} numbers of 6 to {longest} digits that it was not trained with.")
+    rows = table(["steps", "tokens", "CPU minutes", "held-out loss, nats a token", "answers right", "asked for"],
                  [[str(run["steps"]), f"{run['tokens'] / 1e6:.1f} M", f"{run['minutes']:.1f}", f"{run['validation_loss']:.4f}",
                    percent(share), "99 %"]])
     return section("Digits backwards, from scratch", text, lab, rows), share >= 0.99
@@ -141,55 +154,61 @@ A new RWKV-7 (2 layers, 32 channels, 2 heads of 16, ranks of 8) learns to write 
 
 def adapters(lab: Lab) -> tuple[str, bool]:
     rnd, letters = random.Random(2), string.ascii_lowercase[:16]
-    lab.write_vocabulary(letters + " <>")
+    lab.write_vocabulary(letters + " <>.")
     word = lambda: "".join(rnd.choices(letters, k=rnd.randint(4, 8)))
-    asked, trained = held_out(rnd, word, 300, 100_000)
+    asked, trained = held_out(word, 300, word, 100_000)
     answers: dict[str, Callable[[str], str]] = {
         "copy": lambda w: w,
         "backwards": lambda w: w[::-1],
         "shift": lambda w: w.translate(str.maketrans(letters, letters[1:] + letters[0])),
     }
-    task = lambda name, words, sign="": [(sign + w, answers[name](w)) for w in words]
-    half = len(trained) // 2
-    lab.write_records("base.jsonl", task("copy", trained[:half], ">") + task("backwards", trained[half:], "<"))
+    task = lambda name, words, sign=".": [(sign + w, answers[name](w)) for w in words]
+    part = len(trained) // 4
+    lab.write_records("base.jsonl", [*task("copy", trained[:part], ">"), *task("backwards", trained[part:2 * part], "<"),
+                                     *task("copy", trained[2 * part:3 * part]), *task("backwards", trained[3 * part:])])
     for name in answers:
         lab.write_records(f"{name}.jsonl", task(name, trained))
 
-    base = "base/model.safetensors"
+    base, good, rows = "base/model.safetensors", True, []
+    row = lambda what, kind, name, run, before, after: rows.append(
+        [what, kind, name, str(run["steps"]), f"{run['minutes']:.1f}", before, percent(after)])
     run = lab.train("--new rwkv7:L2,C64,N32,w8,a8,v8,g8 --vocab vocab.txt --data base.jsonl --context 24 --batch 64 "
-                    "--steps 1500 --lr 6e-3 --lr-final 1e-4", "base")
-    with_sign = [lab.accuracy(base, task("copy", asked, ">")), lab.accuracy(base, task("backwards", asked, "<"))]
-    good = min(with_sign) >= 0.95
-    rows = [["all, from scratch", "f32", f"{name} after `{sign}`", str(run["steps"]), f"{run['minutes']:.1f}", "", percent(share)]
-            for name, sign, share in zip(("copy", "backwards"), "><", with_sign)]
+                    "--steps 2000 --lr 6e-3 --lr-final 1e-4", "base")
+    for name, sign in (("copy", ">"), ("backwards", "<")):
+        share = lab.accuracy(base, task(name, asked, sign))
+        good = good and share >= 0.95
+        row("everything", "new", f"`{sign}` {name}", run, "", share)
     lab.shown("convert", base, "base.gguf", "--dtype", "q8_0")
 
-    def adapt(what: str, model: str, kind: str, name: str, out: str, options: str, result: list[str]) -> None:
+    def adapt(what: str, model: str, kind: str, name: str, out: str, options: str, result: list[str]) -> float:
+        """Returns the accuracy before."""
         nonlocal good
         before = lab.accuracy(model, task(name, asked))
-        done = lab.train(f"{model} --vocab vocab.txt {options} --data {name}.jsonl --context 24 --batch 64", out)
+        run = lab.train(f"{model} --vocab vocab.txt {options} --data {name}.jsonl --context 24 --batch 64", out)
         after = lab.accuracy(model, task(name, asked), *result)
-        good = good and before <= 0.5 and after >= 0.95
-        rows.append([what, kind, name, str(done["steps"]), f"{done['minutes']:.1f}", percent(before), percent(after)])
+        good = good and after >= 0.95
+        row(what, kind, f"`.` {name}", run, percent(before), after)
+        return before
 
     tuned = "--method state --steps 600 --lr 3e-2 --lr-final 1e-3"
-    low_rank = "--method lora --lora-rank 8 --steps 600 --lr 5e-3 --lr-final 1e-4"
-    for name in ("copy", "backwards"):
-        adapt("state", base, "f32", name, f"state-{name}", tuned, ["--init-state", f"state-{name}/state.safetensors"])
-    adapt("LoRA", base, "f32", "shift", "lora", low_rank, ["--lora", "lora/lora.safetensors"])
-    adapt("LoRA", "base.gguf", "Q8_0", "shift", "lora-q8_0", low_rank, ["--lora", "lora-q8_0/lora.safetensors"])
+    before = [adapt("state", base, "f32", name, f"state-{name}", tuned, ["--init-state", f"state-{name}/state.safetensors"])
+              for name in ("copy", "backwards")]
+    good = good and sum(before) / 2 <= 0.5
+    low_rank = "--method lora --lora-rank 16 --steps 600 --lr 5e-3 --lr-final 1e-4"
+    before = [adapt("LoRA", base, "f32", "shift", "lora", low_rank, ["--lora", "lora/lora.safetensors"]),
+              adapt("LoRA", "base.gguf", "Q8_0", "shift", "lora-q8_0", low_rank, ["--lora", "lora-q8_0/lora.safetensors"])]
     lab.shown("merge", base, "merged.safetensors", "--lora", "lora/lora.safetensors")
     merged = lab.accuracy("merged.safetensors", task("shift", asked))
-    good = good and merged >= 0.95
-    rows.append(["LoRA, merged", "f32", "shift", "", "", "", percent(merged)])
+    good = good and max(before) <= 0.5 and merged >= 0.95
+    rows.append(["LoRA, merged", "f32", "`.` shift", "", "", "", percent(merged)])
 
-    text = """
-The base (RWKV-7, 2 layers, 64 channels) learns two tasks, and a sign that says which: `>abcd` becomes `abcd`, `<abcd` becomes
-`dcba`. Then it is frozen. Without a sign it does neither: it was never asked so. A state that it begins with, tuned, takes the
-place of the sign. A third task is new to it, each letter becomes the next one (`abcd`, `bcde`), and adapters teach it. "Before"
-is the base without, "after" with what was trained, on 300 words that nothing was trained with."""
-    return section("What is put beside a frozen model", text, lab, table(
-        ["trained", "base", "task", "steps", "minutes", "before", "after"], rows)), good
+    text = ("The base (RWKV-7, 2 layers, 64 channels) learns two tasks, and a sign that says which: `>abcd` becomes `abcd`, "
+            "`<abcd` becomes `dcba`. Behind a third sign, `.abcd`, it is trained to do either, as it happens. Then it is frozen. "
+            "A tuned state, which it begins with, says what `.` means: with one it copies, with another it writes backwards. "
+            "Adapters teach it a task that is new to it, each letter becomes the next one: `.abcd` becomes `bcde`. \"Before\" is "
+            f"the base alone, \"after\" with what was trained beside it, on {len(asked)} words that nothing was trained with.")
+    header = ["trained", "base", "task", "steps", "CPU minutes", "before", "after"]
+    return section("What is put beside a frozen model", text, lab, table(header, rows)), good
 
 
 # ---- context
@@ -213,8 +232,8 @@ def context(lab: Lab) -> tuple[str, bool]:
         lab.write_records(f"train-{length}.jsonl", [record(length) for _ in range(min(steps * batch, 20_000))])
     shortest, farthest = STAGES[0][0], STAGES[-1][0]
     rows, good = [], True
-    for truncate in (0, 1, 2):
-        start, minutes, before = "--new rwkv7:L2,C32,N16,w8,a8,v8,g8", 0.0, ""
+    for truncate, through in enumerate(["all chunks", "1 chunk", "2 chunks"]):
+        start, before = "--new rwkv7:L2,C32,N16,w8,a8,v8,g8", ""
         for length, chunk, steps, batch in STAGES:
             out = f"truncate-{truncate}/{length}"
             if length == farthest:
@@ -223,21 +242,22 @@ def context(lab: Lab) -> tuple[str, bool]:
                             f"--sampling documents --context {length} --chunk {chunk} --truncate {truncate} --batch {batch} "
                             f"--steps {steps} --lr 8e-3 --lr-final 8e-4", out)
             start = f"{out}/model.safetensors"
-            minutes += run["minutes"]
             share = lab.accuracy(start, tests[length])
-            rows.append([str(truncate) if truncate else "all", str(length), str(chunk), str(steps), f"{run['minutes']:.1f}",
+            rows.append([through, str(length), str(chunk), str(steps), f"{run['minutes']:.1f}",
                          f"{run['validation_loss']:.4f}", before if length == farthest else "", percent(share)])
         good = good and (share >= 0.95 if truncate == 0 else share <= 0.05)
-    text = f"""
-A text begins with {kept} digits, then come letters that mean nothing, and at the end it is asked for the digits:
-`{tests[shortest][0][0]}` becomes `{tests[shortest][0][1]}`. Only the answer counts in the loss. The text is 32 chunks long, the digits in
-the first of them but for the shortest texts, the question in the last ones. Three runs differ in `--truncate` alone: in how
-many chunks a gradient goes back through. Each is a curriculum of {shortest} to {farthest} tokens, 32 chunks at any length. Who knows nothing has a loss of
-{kept * math.log(len(values)) / (kept + 3):.4f} nats a token (three of the {kept + 3} that count are certain), and is right once in
-{len(values) ** kept} times. "Before" is the accuracy at {farthest} tokens of what was learned with fewer."""
-    return section("Recall across 32 chunks", text, lab, table(
-        ["chunks that gradients go back through", "context", "chunk", "steps", "minutes", "held-out loss", "before", "answers right"],
-        rows)), good
+    del lab.commands[len(STAGES):]
+    question, answer = tests[shortest][0]
+    guess = kept * math.log(len(values)) / (kept + 3)
+    text = (f"A text begins with {kept} digits, then come letters that mean nothing, and at the end it is asked for the digits: "
+            f"`{question}` becomes `{answer}`. Only the answer counts in the loss. A text is 32 chunks long, with the "
+            "digits in the first (of the shortest texts in the first five) and the question in the last (eight). Three runs "
+            "differ in how many chunks a gradient goes back through, and in nothing else: `--truncate 0`, which is all, as "
+            f"below, 1 and 2. Each is a curriculum from {shortest} to {farthest} tokens, of 32 chunks at any length. Who can only guess "
+            f"has a loss of {guess:.4f} nats a token ({kept + 3} tokens count, three of them are certain) and is right once in "
+            f"{len(values) ** kept} times. \"Before\" is the accuracy at {farthest} tokens of what was learned with fewer.")
+    header = ["gradients through", "context", "chunk", "steps", "CPU minutes", "held-out loss", "before", "answers right"]
+    return section("Recall across 32 chunks", text, lab, table(header, rows)), good
 
 
 PARTS = {"digits": digits, "adapters": adapters, "context": context}
@@ -252,7 +272,7 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help="default: all")
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build/learning")
     parser.add_argument("--threads", type=int, default=1, help="of training; models this small gain nothing from a second")
     options = parser.parse_args()
@@ -263,18 +283,16 @@ def main() -> None:
         good = good and reached
         sections.append(text)
     minutes = (time.monotonic() - start) / 60
-    page = f"""# What training learns
-
-Generated by `bench/learning.py`; do not edit.
-
-Tasks of minutes that have a right answer, made by the script, which leaves data, models, logs and charts in `build/learning`; the
-commands below repeat what it did there. Machine: {processor()}, {options.threads} thread{"s" if options.threads > 1 else ""}; {minutes:.0f} minutes in all, with the answers.
-
-An answer is right if `prwkv generate`, at temperature 0, writes it to the letter and ends the text behind it. Questions and
-answers are records of `{{"prompt": ..., "completion": ...}}`, so only answers count in a loss. Each task has a vocabulary of its own, in
-the format of World's: a token a letter, and one for `User: ` and its like.
-
-""" + "\n".join(sections)
+    intro = [
+        "Tasks of minutes that have a right answer. The script makes the data, runs the commands below, and leaves data, models, "
+        f"logs and charts in `build/learning`. Machine: {processor()}, {options.threads} thread"
+        f"{'s' if options.threads > 1 else ''}; {minutes:.0f} minutes in all, with the answers.",
+        "An answer is right if `prwkv generate`, at temperature 0, writes it to the letter and ends the text behind it. Data are "
+        "records of `prompt` and `completion`, so that only answers count in a loss. Each task has a vocabulary of its own, in "
+        "the format of World's: a token for each letter, and one for `User: ` and its like.",
+    ]
+    page = "\n\n".join(["# What training learns", "Generated by `bench/learning.py`; do not edit.",
+                        *(wrapped(text) for text in intro), *sections])
     if options.parts:
         print(page)
     else:

@@ -273,8 +273,9 @@ def new_gpt(L: int, C: int, V: int, context: int) -> Params:
     """GPT-2's initial values."""
     torch.manual_seed(0)
     shapes = {"emb": (V, C), "pos": (context, C), "head": (V, C)}
+    of_block = {"qkv": (3 * C, C), "out": (C, C), "up": (4 * C, C), "down": (C, 4 * C)}
     for i in range(L):
-        shapes |= {f"blocks.{i}.{n}": s for n, s in {"qkv": (3 * C, C), "out": (C, C), "up": (4 * C, C), "down": (C, 4 * C)}.items()}
+        shapes |= {f"blocks.{i}.{name}": shape for name, shape in of_block.items()}
     params = {f"{name}.weight": 0.02 * torch.randn(*shape) for name, shape in shapes.items()}
     for name in ["ln_out", *(f"blocks.{i}.{n}" for i in range(L) for n in ("ln1", "ln2"))]:
         params |= {f"{name}.weight": torch.ones(C), f"{name}.bias": torch.zeros(C)}

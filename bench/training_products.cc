@@ -1,12 +1,14 @@
-/// The matrix products of a training step alone, as shares of the peak of f32 multiply-adds that is measured
-/// in the same round: y = x Wᵀ, and on the way back g_x += g_y W and g_W += g_yᵀ x.
+/// The matrix products of a training step alone, as shares of the peak of f32 multiply-adds that is
+/// measured in the same round: y = x Wᵀ, and on the way back g_x += g_y W and g_W += g_yᵀ x.
 ///
-///     training_products [--shape L8,C320,V4096]... [--rows 512,1024] [--threads N] [--repeat N] [--json]
+///     training_products [--shape L8,C320,V4096]... [--rows 512,1024] [--threads N] [--repeat N]
+///                       [--json]
 ///
-/// The shapes are the large matrices of RWKV-7 with L layers, C channels and a vocabulary of V: receptance,
-/// key, value and output (C x C), the channel mix (4C x C and C x 4C), the head (V x C). All of a round is
-/// measured in turns, and what a product does to its operands is inside the timing: matrices that are
-/// trained change with every step, so they are packed in every call (Packing::kEachCall).
+/// The shapes are the large matrices of RWKV-7 with L layers, C channels and a vocabulary of V:
+/// receptance, key, value and output (C x C), the channel mix (4C x C and C x 4C), the head (V x C).
+/// All of a round is measured in turns, and what a product does to its operands is inside the timing:
+/// matrices that are trained change with every step, so they are packed in every call
+/// (Packing::kEachCall).
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>

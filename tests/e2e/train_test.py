@@ -70,7 +70,7 @@ def write_f32(path: Path, tensors: Tensors, metadata: dict[str, str] | None = No
 
 
 def write_pth(path: Path, tensors: Tensors) -> Path:
-    """A state dict as torch.save writes it: a zip of a pickle and a raw file for each storage."""
+    """A state dict as torch.save writes it: a zip of a pickle and a raw file for each storage. Arrays of "H" are bf16."""
     def text(s: str) -> bytes:
         return b"X" + struct.pack("<I", len(s.encode())) + s.encode()
 
@@ -82,7 +82,8 @@ def write_pth(path: Path, tensors: Tensors) -> Path:
     for key, (name, (shape, values)) in enumerate(tensors.items()):
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         code += text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(("
-        code += text("storage") + b"ctorch\nFloatStorage\n" + text(str(key)) + text("cpu") + number(len(values)) + b"tQ"
+        storage = {"f": b"FloatStorage", "H": b"BFloat16Storage"}[values.typecode]
+        code += text("storage") + b"ctorch\n" + storage + b"\n" + text(str(key)) + text("cpu") + number(len(values)) + b"tQ"
         code += number(0) + b"(" + b"".join(map(number, shape)) + b"t(" + b"".join(map(number, strides)) + b"t"
         code += b"\x89" + ordered_dict + b"tR"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
@@ -165,15 +166,21 @@ def cross_entropy(logits: list[float], target: int) -> float:
     return top + math.log(math.fsum(math.exp(x - top) for x in logits)) - logits[target]
 
 
-def sums_bound(generation: str = "7") -> float:
+def sums_bound() -> float:
     """How far logits in f32 may be from exact ones, as a share of their norm.
 
-    A sum of n products has at most n roundings, each of at most U of what was summed. On its way to a logit a value passes
-    the products of every layer one after the other (r, k, v; output; ffn.key; ffn.value) and the head; norms in between
-    divide by what flows, so that shares add up. An adapter's own product of rank r is shorter than the row of its matrix.
+    A sum of n products has n roundings, each of at most U of what was summed, up or down: a walk of √n steps. On its way to a
+    logit a value passes the products of every layer one after the other (r, k, v; output; ffn.key; ffn.value) and the head;
+    norms in between divide by what flows, so that shares add up. An adapter's own sums are shorter than a row of its matrix.
+    Measured: 0.06 of the difference that two such computations may have.
     """
-    del generation
-    return U * (L * (C + C + C + F) + C)
+    return U * (L * (3 * math.sqrt(C) + math.sqrt(F)) + math.sqrt(C))
+
+
+# The same for a mean loss: logits of a few units times sums_bound(). Measured: 5e-8, since forward passes share their kernels.
+LOSS = 1e-5
+# Gradients of a whole sequence and of its chunks, sums in another order, relative. Measured: 1e-6.
+GRADIENT = 1e-5
 
 
 # ----------------------------------------------------------------------------------------------- models
@@ -203,6 +210,7 @@ class TrainCase(cli_test.CliTest):
     TEXT = words(4000, 1)
     OTHER = words(300, 2)  # of the same words, for measuring
     STEPS = ["--context", 32, "--batch", 4, "--threads", 1]
+    ONE_STEP = [*STEPS, "--steps", 1, "--data", "text.txt", "-o"]  # a folder follows
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -227,8 +235,8 @@ class TrainCase(cli_test.CliTest):
         folder = SHARED / f"base{generation}"
         if not folder.exists():
             (SHARED / "text.txt").write_text(self.TEXT)
-            self.ok("train", *self.new(generation), "--context", 32, "--batch", 8, "--steps", 30, "--threads", 1, "--data", SHARED / "text.txt", "-o",
-                    folder, "-q")
+            self.ok("train", *self.new(generation), "--context", 32, "--batch", 8, "--steps", 30, "--threads", 1,
+                    "--data", SHARED / "text.txt", "-o", folder, "-q")
         return folder / "model.safetensors"
 
     def perplexity(self, model: object, *args: object) -> float:
@@ -394,7 +402,8 @@ class Methods(TrainCase):
                     names = {"full": ["model.safetensors"], "lora": ["lora.safetensors", "lora.pth"],
                              "state": ["state.safetensors", "state.pth"]}[method]
                     self.assertEqual(done["outputs"], [f"{out}/{n}" for n in names])
-                    option = {"full": [], "lora": ["--lora", folder / names[0]], "state": ["--init-state", folder / names[0]]}[method]
+                    option = {"full": [], "lora": ["--lora", folder / names[0]],
+                              "state": ["--init-state", folder / names[0]]}[method]
                     trained = folder / names[0] if method == "full" else model
                     self.assertLess(self.perplexity(trained, *option), untrained)
                     self.assertEqual(len(self.json("generate", trained, *option, "-n", 3, "--ignore-eot")["ids"]), 3)
@@ -479,7 +488,7 @@ class Methods(TrainCase):
             with self.subTest(name=name):
                 self.ok("convert", self.base(), name, "-q")
                 self.train(f"from-{name}", name, "--vocab", "bytes", *self.STEPS, "--steps", 4)
-                a, b = ({line["step"]: line["loss"] for line in read_log(self.folder / f)} for f in ["from-safetensors", f"from-{name}"])
+                a, b = ([line["loss"] for line in read_log(self.folder / out)] for out in ["from-safetensors", f"from-{name}"])
                 self.assertEqual(a, b)
                 found = read_f32(self.folder / f"from-{name}/model.safetensors")
                 self.assertEqual(found, read_f32(self.folder / "from-safetensors/model.safetensors"))
@@ -503,7 +512,8 @@ class Methods(TrainCase):
     def test_types_of_the_output(self) -> None:
         for dtype, name in [("f16", "F16"), ("bf16", "BF16")]:
             self.ok("convert", self.base(), f"{dtype}.pth", "--dtype", dtype, "-q")
-            for out, args, expected in [(f"keeps-{dtype}", [f"{dtype}.pth"], name), (f"as-{dtype}", [self.base(), "--dtype", dtype], name),
+            for out, args, expected in [(f"keeps-{dtype}", [f"{dtype}.pth"], name),
+                                        (f"as-{dtype}", [self.base(), "--dtype", dtype], name),
                                         (f"from-{dtype}", [f"{dtype}.pth", "--dtype", "f32"], "F32")]:
                 with self.subTest(out=out):
                     self.train(out, *args, *self.STEPS, "--steps", 2)
@@ -511,8 +521,57 @@ class Methods(TrainCase):
                     for matrix in ["emb.weight", "blocks.0.att.key.weight", "blocks.1.ffn.value.weight", "head.weight"]:
                         self.assertEqual(found[matrix][0], expected, matrix)
                     # Whatever the file has, training is in f32.
-                    self.assertEqual({d for d, _, _ in read_safetensors(self.folder / out / "checkpoint.safetensors").values()}, {"F32"})
+                    kept = read_safetensors(self.folder / out / "checkpoint.safetensors")
+                    self.assertEqual({d for d, _, _ in kept.values()}, {"F32"})
                     self.perplexity(f"{out}/model.safetensors")
+
+    def test_learning_rates(self) -> None:
+        """As src/train/schedule.h has them."""
+        lr, last, steps, warmup, decay = 1e-3, 1e-5, 12, 4, 3
+
+        def cosine(i: int) -> float:
+            return (lr + last) / 2 + (lr - last) / 2 * math.cos(math.pi * max(0, i - warmup) / (steps - warmup))
+
+        def wsd(i: int) -> float:
+            return lr + (last - lr) * max(0, i + 1 - (steps - decay)) / decay
+
+        for schedule, rate in {"cosine": cosine, "wsd": wsd, "constant": lambda _: lr}.items():
+            with self.subTest(schedule):
+                self.train(schedule, self.base(), "--context", 8, "--batch", 1, "--steps", steps, "--schedule", schedule,
+                           "--lr", lr, "--lr-final", last, "--warmup", warmup, *(["--decay", decay] if schedule == "wsd" else []))
+                for i, line in enumerate(read_log(self.folder / schedule)):
+                    expected = rate(i) * (0.01 + 0.99 * i / warmup if i < warmup else 1)
+                    self.assertAlmostEqual(line["lr"], expected, delta=1e-12 * lr)
+
+    def test_a_schedule_goes_down(self) -> None:
+        """Whoever asks for a small learning rate gets no larger one at the end."""
+        self.train("small", self.base(), "--context", 8, "--batch", 1, "--steps", 5, "--lr", 1e-5, "--warmup", 0)
+        self.assertLessEqual(max(line["lr"] for line in read_log(self.folder / "small")), 1e-5)
+
+    def test_help(self) -> None:
+        for command in ["train", "merge"]:
+            text = self.ok(command, "--help").decode()
+            self.assertIn(f"Usage: prwkv {command}", text)
+            for line in text.splitlines():
+                self.assertLessEqual(len(line), 120, line)
+            self.assertIn(f"\n  {command} ", self.ok("--help").decode())
+        for option in ["grad-checkpoint", "init-state", "lora-alpha"]:
+            self.assertIn(f"--{option}", self.ok("completion", "bash").decode())
+
+    def test_precision(self) -> None:
+        """bf16 products where the processor has them; another precision is another run."""
+        args = ["train", self.base(), *self.STEPS, "--data", "text.txt", "-o", "bf16", "--schedule", "constant", "-q"]
+        done = self.run_prwkv(*args, "--steps", 20, "--precision", "bf16")
+        if done.returncode != OK:
+            self.assertEqual(done.returncode, UNSUPPORTED)
+            self.expect_message(done.stderr.decode(), "--precision bf16: this processor does not multiply bf16")
+            self.assertEqual(contents(self.folder / "bf16"), {})
+            self.skipTest("this processor does not multiply bf16")
+        log = read_log(self.folder / "bf16")
+        self.assertLess(log[-1]["loss"], log[0]["loss"])
+        self.assertLess(self.perplexity("bf16/model.safetensors"), self.perplexity(self.base()))
+        self.refused_with(MISMATCH, ["bf16"], *args, "--steps", 21, "--resume")
+        self.ok(*args, "--steps", 21, "--precision", "bf16", "--resume")
 
     def test_a_vocabulary_of_ones_own_goes_along(self) -> None:
         self.ok("vocab", "train", "text.txt", "-o", "v.txt", "--size", 260, "-q")
@@ -529,15 +588,16 @@ class Methods(TrainCase):
         once = ["--context", 32, "--batch", 1, "--steps", 1, "--lr", 1e-9, "--threads", 1]
         self.train("lora-a", base, "--method", "lora", *self.STEPS, "--steps", 10, "--lr", 1e-2, "--parts", "att,ffn,ln")
         self.train("state-a", base, "--method", "state", *self.STEPS, "--steps", 10, "--lr", 0.1)
-        for method, option, file in [("lora", "--lora", "lora-a/lora.safetensors"), ("state", "--init-state", "state-a/state.pth")]:
+        for method, option, file in [("lora", "--lora", "lora-a/lora.safetensors"),
+                                     ("state", "--init-state", "state-a/state.pth")]:
             with self.subTest(method=method):
                 self.train(f"{method}-b", base, "--method", method, option, file, *once, data="one.bin",
                            *(["--parts", "att,ffn,ln"] if method == "lora" else []))
                 loss = read_log(self.folder / f"{method}-b")[0]["loss"]
-                self.assertAlmostEqual(loss, self.loss(base, ids, lambda _: True, option, file), delta=1e-5)
+                self.assertAlmostEqual(loss, self.loss(base, ids, lambda _: True, option, file), delta=LOSS)
                 # The learning rate was next to nothing: so was the step.
                 name = f"{method}-b/{method}.safetensors"
-                self.assertAlmostEqual(self.perplexity(base, option, name), self.perplexity(base, option, file), delta=1e-5)
+                self.assertAlmostEqual(self.perplexity(base, option, name), self.perplexity(base, option, file), delta=LOSS)
 
     def test_going_on_keeps_what_is_not_trained_any_more(self) -> None:
         """A file that training goes on with must come out whole: norms that it replaces, states of other layers."""
@@ -549,7 +609,7 @@ class Methods(TrainCase):
             with self.subTest(method=method):
                 self.train(f"{method}-d", base, "--method", method, option, file, *self.STEPS, "--steps", 1, "--lr", 1e-9, *args)
                 now = f"{method}-d/{method}.safetensors"
-                self.assertAlmostEqual(self.perplexity(base, option, now), self.perplexity(base, option, file), delta=1e-5)
+                self.assertAlmostEqual(self.perplexity(base, option, now), self.perplexity(base, option, file), delta=LOSS)
 
 
 # ----------------------------------------------------------------------------------------------- resume
@@ -559,11 +619,12 @@ class Resume(TrainCase):
     """A run that was stopped, however, ends as one that was not."""
 
     # A step takes long enough to be hit: some 20 ms.
-    RUN = ["--context", 32, "--batch", 32, "--steps", 12, "--warmup", 3, "--validation", 0.05, "--eval-every", 4, "--eval-samples", 4]
+    RUN = ["--context", 32, "--batch", 32, "--steps", 12, "--warmup", 3,
+           "--validation", 0.05, "--eval-every", 4, "--eval-samples", 4]
 
     def start(self, out: str, *args: object) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([str(cli_test.BINARY), "train", *map(str, args), "--data", "text.txt", "-o", out], cwd=self.folder,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        command = [str(cli_test.BINARY), "train", *map(str, args), "--data", "text.txt", "-o", out]
+        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def wait_for_step(self, out: str, step: int, process: subprocess.Popen[bytes]) -> None:
         log, until = self.folder / out / "log.jsonl", time.monotonic() + TIMEOUT_S
@@ -572,11 +633,28 @@ class Resume(TrainCase):
                 return
             time.sleep(0.001)
 
-    def whole(self, name: str = "whole", *args: object) -> Path:
+    def whole(self) -> Path:
         """The run without a stop."""
-        if not (self.folder / name).exists():
-            self.train(name, *self.new(), *self.RUN, *args)
-        return self.folder / name
+        if not (self.folder / "whole").exists():
+            self.train("whole", *self.new(), *self.RUN)
+        return self.folder / "whole"
+
+    def stopped(self, out: str, *args: object) -> Path:
+        """The folder of a run that Ctrl-C stopped behind step 5 or a later one, but before the last."""
+        for _ in range(5):
+            process = self.start(out, *args)
+            self.wait_for_step(out, 5, process)
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+            if process.returncode != OK:
+                break
+            shutil.rmtree(self.folder / out)  # it was done before the signal came
+        self.assertEqual((process.returncode, stdout), (INTERRUPTED, b""), stderr)
+        done = len(read_log(self.folder / out))
+        self.assertGreaterEqual(done, 5)
+        self.assertRegex(stderr.decode(), rf"stopped behind step {done} and saved; --resume goes on\n$")
+        self.assertEqual(leftovers(self.folder / out), [])
+        return self.folder / out
 
     def test_the_same_again(self) -> None:
         self.train("again", *self.new(), *self.RUN)
@@ -600,22 +678,14 @@ class Resume(TrainCase):
         for number, args in enumerate([[], ["--save-every", 3], ["--threads", 1]]):
             with self.subTest(args=args):
                 out = f"interrupted{number}"
-                process = self.start(out, *self.new(), *self.RUN, *args)
-                self.wait_for_step(out, 5, process)
-                process.send_signal(signal.SIGINT)
-                stdout, stderr = process.communicate(timeout=TIMEOUT_S)
-                self.assertEqual((process.returncode, stdout), (INTERRUPTED, b""), stderr)
-                self.assertRegex(stderr.decode(), r"stopped behind step \d+ and saved; --resume goes on\n$")
-                done = len(read_log(self.folder / out))
-                self.assertIn(f"stopped behind step {done} ", stderr.decode())
-                self.assertGreaterEqual(done, 5)
-                self.assertEqual(leftovers(self.folder / out), [])
+                self.stopped(out, *self.new(), *self.RUN, *args)
                 self.perplexity(f"{out}/model.safetensors")
                 self.train(out, *self.new(), *self.RUN, *args, "--resume")
                 self.expect_same_run(self.folder / out, self.whole())
 
     def test_interrupted_before_the_first_step(self) -> None:
-        process = self.start("early", "--new", "rwkv7:L4,C256,N64", "--vocab", "bytes", "--context", 512, "--batch", 512, "--steps", 2)
+        process = self.start("early", "--new", "rwkv7:L4,C256,N64", "--vocab", "bytes", "--context", 512, "--batch", 512,
+                             "--steps", 2)
         events = self.folder / "early"
         until = time.monotonic() + TIMEOUT_S
         while not list(events.glob("events*")) and time.monotonic() < until:
@@ -649,7 +719,7 @@ class Resume(TrainCase):
     def test_killed_while_files_are_written(self) -> None:
         """Aimed: as soon as a temporary file is there, or the checkpoint is new and what belongs to it is not."""
         whole = self.whole()
-        for number, moment in enumerate(["checkpoint.safetensors.tmp", "model.safetensors.tmp", "loss.svg.tmp"] * 3):
+        for number, moment in enumerate(["checkpoint.safetensors.tmp", "model.safetensors.tmp", "loss.svg.tmp"] * 2):
             with self.subTest(moment=moment):
                 out = f"aimed{number}"
                 process = self.start(out, *self.new(), *self.RUN, *([] if number % 2 else ["--save-every", 3]))
@@ -659,6 +729,7 @@ class Resume(TrainCase):
                             process.kill()
                     except FileNotFoundError:
                         pass
+                    time.sleep(0.0002)
                 process.communicate()
                 self.train_again(out)
                 self.expect_same_run(self.folder / out, whole)
@@ -686,10 +757,7 @@ class Resume(TrainCase):
                 self.expect_same_run(self.folder / f"before-{name}", self.whole())
 
     def test_a_torn_line_of_the_log(self) -> None:
-        process = self.start("torn", *self.new(), *self.RUN)
-        self.wait_for_step("torn", 4, process)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=TIMEOUT_S)
+        self.stopped("torn", *self.new(), *self.RUN)
         with (self.folder / "torn/log.jsonl").open("a") as log:
             log.write('{"step":100,"loss":1}\n{"step":5,"lo')
         self.train_again("torn")
@@ -710,22 +778,9 @@ class Resume(TrainCase):
             with self.subTest(method=method):
                 args = [self.base(), "--method", method, *self.RUN, *option]
                 self.train(f"{method}-whole", *args)
-                process = self.start(f"{method}-cut", *args)
-                self.wait_for_step(f"{method}-cut", 5, process)
-                process.send_signal(signal.SIGINT)
-                process.communicate(timeout=TIMEOUT_S)
-                self.assertEqual(process.returncode, INTERRUPTED)
+                self.stopped(f"{method}-cut", *args)
                 self.train(f"{method}-cut", *args, "--resume")
                 self.expect_same_run(self.folder / f"{method}-cut", self.folder / f"{method}-whole")
-
-    def stopped(self, out: str, *args: object) -> Path:
-        """A run that was stopped behind step 5 or so."""
-        process = self.start(out, *args)
-        self.wait_for_step(out, 5, process)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=TIMEOUT_S)
-        self.assertEqual(process.returncode, INTERRUPTED)
-        return self.folder / out
 
     def expect_refused(self, out: Path, word: str, *args: object, code: int = MISMATCH, data: str = "text.txt") -> None:
         """It is refused, the message has the word, and the folder is as before; so the run itself still goes on."""
@@ -739,7 +794,8 @@ class Resume(TrainCase):
         for word, args in [
             ("steps", ["--steps", 13]), ("lr", ["--lr", 1e-3]), ("lr_final", ["--lr-final", 1e-6]), ("warmup", ["--warmup", 4]),
             ("schedule", ["--schedule", "constant"]), ("batch", ["--batch", 16]), ("micro_batch", ["--micro-batch", 8]),
-            ("context", ["--context", 16]), ("chunk", ["--chunk", 16]), ("truncate", ["--truncate", 1]), ("l2wrap", ["--l2wrap", 1e-4]),
+            ("context", ["--context", 16]), ("chunk", ["--chunk", 16]), ("truncate", ["--truncate", 1]),
+            ("l2wrap", ["--l2wrap", 1e-4]),
             ("beta1", ["--beta1", 0.8]), ("beta2", ["--beta2", 0.999]), ("eps", ["--eps", 1e-8]),
             ("weight_decay", ["--weight-decay", 0]), ("clip", ["--clip", 0]), ("data", ["--order", "sequential"]),
             ("data", ["--validation", 0.1]), ("data", ["--seed", 5]), ("emb.weight", ["--parts", "att"]),
@@ -770,8 +826,8 @@ class Resume(TrainCase):
     def test_other_adapters_are_refused(self) -> None:
         args = ["--method", "lora", *self.RUN]
         out = self.stopped("adapters", self.base(), *args)
-        for word, other in [("lora_A", ["--lora-rank", 8]), ("alpha", ["--lora-alpha", 3]), ("other parameters", ["--parts", "att"]),
-                            ("other parameters", ["--layers", 0])]:
+        for word, other in [("lora_A", ["--lora-rank", 8]), ("alpha", ["--lora-alpha", 3]),
+                            ("other parameters", ["--parts", "att"]), ("other parameters", ["--layers", 0])]:
             with self.subTest(other=other):
                 self.expect_refused(out, word, self.base(), *args, *other)
         for word, method in [("emb.weight", "full"), ("time_state", "state")]:
@@ -803,7 +859,8 @@ class Resume(TrainCase):
                 self.expect_same_run(self.folder / name, self.folder / f"{name}-whole")
         decayed = ["--schedule", "wsd", "--steps", 8, "--decay", 4]
         self.train("decayed", *self.new(), *steps, *decayed)
-        self.expect_refused(self.folder / "decayed", "steps", *self.new(), *steps, "--schedule", "wsd", "--steps", 20, "--decay", 4)
+        self.expect_refused(self.folder / "decayed", "steps", *self.new(), *steps, "--schedule", "wsd", "--steps", 20,
+                            "--decay", 4)
 
     def test_damaged_checkpoints(self) -> None:
         good = (self.whole() / "checkpoint.safetensors").read_bytes()
@@ -849,8 +906,9 @@ class Faults(TrainCase):
                     start = [self.folder / "log-base/model.safetensors", *self.STEPS, "--steps", "6"]
                 else:
                     start = args
-                done = subprocess.run([cli_test.BINARY, "train", *map(str, start), "--data", "text.txt", "-o", name], cwd=self.folder,
-                                      capture_output=True, preexec_fn=set_limit, check=False, timeout=TIMEOUT_S)
+                command = [cli_test.BINARY, "train", *map(str, start), "--data", "text.txt", "-o", name]
+                done = subprocess.run(command, cwd=self.folder, capture_output=True, preexec_fn=set_limit, check=False,
+                                      timeout=TIMEOUT_S)
                 self.assertEqual((done.returncode, done.stdout), (FILE, b""), done.stderr)
                 message = done.stderr.decode()
                 self.expect_message(message[message.index("prwkv: ") :], said, "File too large", "hint")
@@ -881,7 +939,8 @@ class Faults(TrainCase):
                 done = self.run_prwkv("train", *args, "--data", "text.txt", "-o", place / "run")
                 self.assertEqual((done.returncode, done.stdout), (FILE, b""), done.stderr)
                 message = done.stderr.decode()
-                self.expect_message(message[message.index("prwkv: ") :], f"{said}: cannot be", "No space left", "hint      is there room")
+                self.expect_message(message[message.index("prwkv: ") :], f"{said}: cannot be", "No space left",
+                                    "hint      is there room")
                 self.assertEqual(leftovers(place), [])
                 subprocess.run(["mount", "-o", "remount,size=20m", place], check=True)
                 self.ok("train", *args, "--data", "text.txt", "-o", place / "run", "--resume", "-q")
@@ -900,7 +959,8 @@ class Faults(TrainCase):
 
     def test_data_that_cannot_be_read(self) -> None:
         files = {"empty.txt": b"", "empty.jsonl": b"", "blank.jsonl": b"\n\n", "bad.jsonl": b'{"text": "a"}\n{"text": }\n',
-                 "unknown.jsonl": b'{"words": "a"}\n', "number.jsonl": b'{"text": 1}\n', "noise.jsonl": random.Random(1).randbytes(3000),
+                 "unknown.jsonl": b'{"words": "a"}\n', "number.jsonl": b'{"text": 1}\n',
+                 "noise.jsonl": random.Random(1).randbytes(3000),
                  "list.json": b'[{"text": "a"}]', "packed.txt": b"\x1f\x8b\x08\0" + bytes(100), "cut.bin": b"\1\0" * 500,
                  "cut.idx": b"MMIDIDX\0\0" + struct.pack("<QBQQ", 1, 8, 1, 2), "noise.bin": bytes(100), "noise.idx": bytes(100),
                  "alone.bin": b"\1\0" * 500}
@@ -920,13 +980,14 @@ class Faults(TrainCase):
                 with self.subTest(data=data, option=option):
                     more = ["--data", "text.txt"] if option == "--validation-data" else []
                     out = f"bad {data} {option}"
-                    self.refused_with(code, [said], "train", self.base(), *self.STEPS, "--steps", 2, "-o", out, option, data, *more)
-                    self.assertEqual(contents(self.folder / out) if (self.folder / out).exists() else {}, {})
+                    self.refused_with(code, [said], "train", self.base(), *self.STEPS, "--steps", 2, "-o", out, option, data,
+                                      *more)
+                    self.assertEqual(contents(self.folder / out), {})
 
     def test_data_that_are_too_short(self) -> None:
         (self.folder / "short.txt").write_text("abc")
-        self.refused_with(USAGE, ["33 tokens", "found     4", "context"], "train", self.base(), *self.STEPS, "--steps", 1, "-o", "short",
-                          "--data", "short.txt")
+        self.refused_with(USAGE, ["33 tokens", "found     4", "context"], "train", self.base(), *self.STEPS, "--steps", 1,
+                          "-o", "short", "--data", "short.txt")
 
     def test_bytes_of_any_kind_are_text(self) -> None:
         (self.folder / "noise.txt").write_bytes(random.Random(2).randbytes(4000))
@@ -940,8 +1001,8 @@ class Faults(TrainCase):
             for method in ["full", "lora", "state"]:
                 with self.subTest(value=value, method=method):
                     out = f"nan {value} {method}"
-                    done = self.run_prwkv("train", "nan.safetensors", "--method", method, *self.STEPS, "--steps", 3, "--save-every", 1,
-                                          "--data", "text.txt", "-o", out, "-q")
+                    done = self.run_prwkv("train", "nan.safetensors", "--method", method, *self.STEPS, "--steps", 3,
+                                          "--save-every", 1, "--data", "text.txt", "-o", out, "-q")
                     self.assertEqual((done.returncode, done.stdout), (UNSUPPORTED, b""), done.stderr)
                     self.expect_message(done.stderr.decode(), "step 1: the ", "is no finite number", "expected", "found", "hint")
                     self.assertNotIn("-nan", done.stderr.decode(), "the sign of what is no number says nothing")
@@ -967,10 +1028,10 @@ class Faults(TrainCase):
     def test_folders(self) -> None:
         model, file = self.base(), self.folder / "a-file"
         file.write_text("mine")
-        args = ["train", model, *self.STEPS, "--steps", 1, "--data", "text.txt", "-o"]
+        args = ["train", model, *self.ONE_STEP]
         self.refused_with(FILE, ["a-file"], *args, "a-file")
         self.refused_with(FILE, ["a-file"], *args, "a-file/run")
-        self.refused_with(FILE, ["a-file"], "train", *self.new(), *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "a-file/run")
+        self.refused_with(FILE, ["a-file"], "train", *self.new(), *self.ONE_STEP, "a-file/run")
         if Path("/proc/self").exists():
             self.refused_with(FILE, ["/proc/self/run"], *args, "/proc/self/run")
         self.assertEqual(file.read_text(), "mine")
@@ -992,17 +1053,24 @@ class Faults(TrainCase):
         self.addCleanup(place.chmod, 0o755)
         if os.access(place, os.W_OK):
             self.skipTest("this user may write everywhere")
-        self.refused_with(FILE, ["Permission denied"], "train", self.base(), *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", place)
+        self.refused_with(FILE, ["Permission denied"], "train", self.base(), *self.ONE_STEP, place)
 
     def test_models_that_cannot_be_trained(self) -> None:
         (self.folder / "cut.safetensors").write_bytes(self.base().read_bytes()[:-1])
         (self.folder / "noise.pth").write_bytes(random.Random(3).randbytes(2000))
         write_f32(self.folder / "none.safetensors", {"w": ([1], array.array("f", [0]))})
-        args = [*self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "x"]
-        for model, code in [("missing.pth", FILE), ("cut.safetensors", FILE), ("noise.pth", FILE), ("none.safetensors", UNSUPPORTED)]:
+        args = [*self.ONE_STEP, "x"]
+        for model, code in [("missing.pth", FILE), ("cut.safetensors", FILE), ("noise.pth", FILE),
+                            ("none.safetensors", UNSUPPORTED)]:
             for method in ["full", "lora"]:
                 with self.subTest(model=model, method=method):
                     self.refused_with(code, [model], "train", model, "--method", method, *args)
+        # An adapter or a state in place of the model: the message says where it belongs.
+        self.train("lora", self.base(), "--method", "lora", *self.STEPS, "--steps", 1)
+        self.train("state", self.base(), "--method", "state", *self.STEPS, "--steps", 1)
+        for file, option in [("lora/lora.pth", "--lora"), ("state/state.pth", "--init-state")]:
+            with self.subTest(file=file):
+                self.refused_with(UNSUPPORTED, [file, option], "logits", file, "--tokens", 1)
 
     def test_command_lines(self) -> None:
         model, data, length, out = [self.base()], ["--data", "text.txt", "--context", 32], ["--steps", 1], ["-o", "refused"]
@@ -1031,20 +1099,23 @@ class Faults(TrainCase):
             ("--schedule: ", [*model, *data, *length, *out, "--schedule", "zigzag"]),
             ("--steps: ", [*model, *data, *out, "--steps", 0]), ("--steps: ", [*model, *data, *out, "--steps", "many"]),
             ("--tokens: ", [*model, *data, *out, "--tokens", -5]), ("--epochs: ", [*model, *data, *out, "--epochs", "nan"]),
-            ("--batch: ", [*model, *data, *length, *out, "--batch", 0]), ("--chunk: ", [*model, *data, *length, *out, "--chunk", 0]),
+            ("epochs", [*model, *data, *out, "--epochs", "1e300"]),
+            ("--batch: ", [*model, *data, *length, *out, "--batch", 0]),
+            ("--chunk: ", [*model, *data, *length, *out, "--chunk", 0]),
             ("--context: ", [*model, "--data", "text.txt", *length, *out, "--context", 0]),
             ("--lr: ", [*model, *data, *length, *out, "--lr", -1]), ("--lr: ", [*model, *data, *length, *out, "--lr", "nan"]),
             ("--lr: ", [*model, *data, *length, *out, "--lr", "inf"]), ("clip", [*model, *data, *length, *out, "--clip", "nan"]),
             ("--lora-rank: ", [*model, *data, *length, *out, "--lora-rank", 0]),
             ("--validation: ", [*model, *data, *length, *out, "--validation", 1]),
-            ("beta", [*model, *data, *length, *out, "--beta1", 1]), ("--dtype: ", [*model, *data, *length, *out, "--dtype", "q8_0"]),
+            ("beta", [*model, *data, *length, *out, "--beta1", 1]),
+            ("--dtype: ", [*model, *data, *length, *out, "--dtype", "q8_0"]),
             ("chat", [*model, *data, *length, *out, "--chat-template", "none"]),
             ("not expected", [*model, *data, *length, *out, "--learning-rate", 1]),
         ]:
             with self.subTest(said=said, args=args[-4:]):
+                shutil.rmtree(self.folder / "refused", ignore_errors=True)
                 self.refused_with(USAGE, [said], "train", *args)
-                self.assertEqual(contents(self.folder / "refused") if (self.folder / "refused").exists() else {}, {},
-                                 "a command line that is wrong writes nothing")
+                self.assertEqual(contents(self.folder / "refused"), {}, "a command line that is wrong writes nothing")
 
     def make_lora(self) -> str:
         if not (self.folder / "l/lora.safetensors").exists():
@@ -1058,7 +1129,7 @@ class Faults(TrainCase):
                      ["--method", "state", "--parts", "att"], ["--method", "lora", "--lora", lora, "--lora-rank", 3],
                      ["--method", "lora", "--lora", lora, "--layers", 0], ["--schedule", "cosine", "--decay", 3]]:
             with self.subTest(args=args):
-                done = self.run_prwkv("train", model, *self.STEPS, "--steps", 2, "--data", "text.txt", "-o", "-".join(map(str, args)), *args)
+                done = self.run_prwkv("train", model, *self.ONE_STEP, "-".join(map(str, args)).replace("/", "-"), *args)
                 self.assertEqual(done.returncode, USAGE, "was accepted")
                 self.assertIn(str(args[-2]), done.stderr.decode())
 
@@ -1075,12 +1146,12 @@ class Faults(TrainCase):
 
     def test_plans_write_nothing(self) -> None:
         for args in [self.new(), [self.base()]]:
-            self.ok("train", *args, *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "planned", "--plan")
+            self.ok("train", *args, *self.ONE_STEP, "planned", "--plan")
             self.assertFalse((self.folder / "planned").exists(), "a plan is a question")
 
     def test_a_run_that_does_not_fit(self) -> None:
-        args = ["train", self.base(), "--data", "text.txt", "--context", 4096, "--chunk", 4096, "--batch", 4096, "--micro-batch", 4096,
-                "--steps", 1, "-o", "large"]
+        args = ["train", self.base(), "--data", "text.txt", "--context", 4096, "--chunk", 4096, "--batch", 4096,
+                "--micro-batch", 4096, "--steps", 1, "-o", "large"]
         planned = self.json(*args, "--plan")
         if planned["bytes"]["total"] < 1.2 * planned["available_bytes"]:
             self.skipTest("this machine has the memory")
@@ -1104,7 +1175,7 @@ class Adapters(TrainCase):
     def merged(self, base: Tensors, adapters: Tensors) -> Tensors:
         """W + alpha / rank B A in double, rounded once; whole tensors replace."""
         out = {n: (s, array.array("f", v)) for n, (s, v) in base.items()}
-        for name, (shape, values) in adapters.items():
+        for name, (_, values) in adapters.items():
             if not name.endswith(".lora_A"):
                 if not name.endswith(".lora_B"):
                     out[name] = (out[name][0], values)
@@ -1116,20 +1187,19 @@ class Adapters(TrainCase):
                 for i in range(columns):
                     low = sum(b[o * self.RANK + r] * values[r * columns + i] for r in range(self.RANK))
                     w[o * columns + i] = w[o * columns + i] + self.ALPHA / self.RANK * low
-            del shape
         return out
 
     def some(self) -> Tensors:
         return self.pairs(projections(parts=("att", "ffn", "head")))
 
-    def rounding_bound(self, model: Path, adapted: list[str]) -> float:
-        """Norm of what one rounding of each adapted weight does to the logits, computed in double on the reference.
+    def rounding_bound(self, model: Path) -> float:
+        """Norm of what one rounding of each weight with an adapter does to the logits, computed in double on the reference.
 
-        Rounding moves a weight by at most U of it, by U / √3 on the average. So does this, by U and the sign of a coin: √3
-        times as much, and with some 10⁵ weights the norm is all but sure. Doubled, for the weights that merging rounds where it
-        cannot be told to U of what they are, as next to a power of two.
+        Rounding moves a weight by at most U of it. This moves each by U, up or down by a coin; with some 10⁵ weights the norm
+        of the sum of it all is all but sure. Doubled, for the luck of the coins. Measured: 0.18 of it.
         """
         draw, tensors = random.Random(11), read_f32(model)
+        adapted = [n for n, _ in projections(parts=("att", "ffn", "head"))]
         exact = self.flat(model, "--backend", "ref")
         wide = {}
         for name, (shape, values) in tensors.items():
@@ -1146,12 +1216,12 @@ class Adapters(TrainCase):
         merged = write_f32(self.folder / "merged-here.safetensors", self.merged(read_f32(base), adapters))
         option = ["--lora", "peft.pth", "--lora-alpha", self.ALPHA]
         with_adapters, of_merged = self.flat(base, *option, "--backend", "ref"), self.flat(merged, "--backend", "ref")
-        bound = self.rounding_bound(merged, [n for n, _ in projections(parts=("att", "ffn", "head"))])
+        bound = self.rounding_bound(merged)
         self.assertLessEqual(distance(with_adapters, of_merged), bound)
         self.assertGreater(distance(with_adapters, self.flat(base, "--backend", "ref")), 1e4 * bound, "the adapters matter")
         # The scale is alpha / rank.
-        self.assertGreater(distance(self.flat(base, "--lora", "peft.pth", "--lora-alpha", 2 * self.ALPHA, "--backend", "ref"), of_merged),
-                           1e4 * bound)
+        doubled = self.flat(base, "--lora", "peft.pth", "--lora-alpha", 2 * self.ALPHA, "--backend", "ref")
+        self.assertGreater(distance(doubled, of_merged), 1e4 * bound)
 
     def test_each_generation(self) -> None:
         for generation in GENERATIONS:
@@ -1200,8 +1270,8 @@ class Adapters(TrainCase):
         """On Q8_0 too: exactly on the reference, which rounds no activations; on the CPU as far as that rounding goes.
 
         Matrices of at most 256 columns get activations as two terms of eight bits (docs/numerics.md): an activation is off by at
-        most m / 254², m being the largest of its 32. That is at most √32 times their root mean square, so each product's result is
-        off by at most √32 / 254² of the norm that went in, and a value passes nine of them.
+        most m / 254², evenly spread, so by 1/√3 of that on the average; m is the largest of its 32, at most √32 times their
+        root mean square. A value passes nine such products, whose errors are a walk of √9 steps. Measured: 0.1 of it.
         """
         base = self.base()
         self.ok("quantize", base, "q.gguf", "--type", "q8_0", "-q")
@@ -1209,10 +1279,10 @@ class Adapters(TrainCase):
         option = ["--lora", "made.pth", "--lora-alpha", self.ALPHA]
         self.ok("merge", "q.gguf", "q-merged.safetensors", *option, "--dtype", "f32", "-q")
         exact = self.flat("q.gguf", *option, "--backend", "ref")
-        bound = self.rounding_bound(self.folder / "q-merged.safetensors", [n for n, _ in projections(parts=("att", "ffn", "head"))])
+        bound = self.rounding_bound(self.folder / "q-merged.safetensors")
         self.assertLessEqual(distance(exact, self.flat("q-merged.safetensors", "--backend", "ref")), bound)
         a, b = self.flat("q.gguf", *option), self.flat("q-merged.safetensors")
-        bound = (9 * math.sqrt(32) / 254**2 + 2 * sums_bound()) * norm(b)
+        bound = (math.sqrt(9 * 32 / 3) / 254**2 + 2 * sums_bound()) * norm(b)
         self.assertLessEqual(distance(a, b), bound)
         self.assertGreater(distance(a, self.flat("q.gguf")), 10 * bound)
         # Blocks stay blocks only in `quantize`; without --dtype they become f16.
@@ -1236,8 +1306,8 @@ class Adapters(TrainCase):
         write_pth(self.folder / "made.pth", self.some())
         shutil.copy(self.base(), self.folder / "base.safetensors")
         before = {n: (self.folder / n).read_bytes() for n in ["made.pth", "base.safetensors"]}
-        for out, code, said in [("base.safetensors", USAGE, "base.safetensors"), ("made.pth", USAGE, "made.pth"), ("x.txt", USAGE, "x.txt"),
-                                ("folder/", USAGE, "folder/"), ("no/folder.pth", FILE, "no")]:
+        for out, code, said in [("base.safetensors", USAGE, "base.safetensors"), ("made.pth", USAGE, "made.pth"),
+                                ("x.txt", USAGE, "x.txt"), ("folder/", USAGE, "folder/"), ("no/folder.pth", FILE, "no")]:
             with self.subTest(out=out):
                 self.refused_with(code, [said], "merge", "base.safetensors", out, "--lora", "made.pth", "--lora-alpha", 1)
         for name, content in before.items():
@@ -1246,9 +1316,10 @@ class Adapters(TrainCase):
 
         def limit() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        done = subprocess.run([cli_test.BINARY, "merge", "base.safetensors", "new.pth", "--lora", "made.pth", "--lora-alpha", "1"],
-                              cwd=self.folder, capture_output=True, preexec_fn=limit, check=False, timeout=TIMEOUT_S)
-        self.assertEqual((done.returncode, (self.folder / "new.pth").exists(), leftovers(self.folder)), (FILE, False, []), done.stderr)
+        command = [cli_test.BINARY, "merge", "base.safetensors", "new.pth", "--lora", "made.pth", "--lora-alpha", "1"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, preexec_fn=limit, check=False, timeout=TIMEOUT_S)
+        self.assertEqual(done.returncode, FILE, done.stderr)
+        self.assertEqual([(self.folder / "new.pth").exists(), leftovers(self.folder)], [False, []])
 
     def test_whole_tensors_replace(self) -> None:
         base, adapters = self.base(), self.pairs([("blocks.0.att.key.weight", [C, C])])
@@ -1279,7 +1350,8 @@ class Adapters(TrainCase):
             (MISMATCH, key, with_(a=([C, self.RANK], good[a][1]), b=([self.RANK, C], good[b][1]))),
             (MISMATCH, key, with_(a=([0, C], array.array("f")), b=([C, 0], array.array("f")))),
             (MISMATCH, key, with_(a=([self.RANK * C], good[a][1]))),
-            (MISMATCH, "w1", good | {"blocks.0.att.w1.lora_A": ([4, 32], ones * 128), "blocks.0.att.w1.lora_B": ([C, 4], ones * 256)}),
+            (MISMATCH, "w1", good | {"blocks.0.att.w1.lora_A": ([4, 32], ones * 128),
+                                     "blocks.0.att.w1.lora_B": ([C, 4], ones * 256)}),
             (MISMATCH, "emb", good | {"emb.lora_A": ([4, C], ones * (4 * C)), "emb.lora_B": ([V, 4], ones * (V * 4))}),
             (UNSUPPORTED, "Bone", {"blocks.0.att.key.bone": ([16, C], ones * (16 * C))}),
             (UNSUPPORTED, "Bone", good | {"blocks.0.ffn.key.bone": ([16, C], ones * (16 * C))}),
@@ -1289,20 +1361,22 @@ class Adapters(TrainCase):
             for write, name in [(write_pth, f"bad{number}.pth"), (write_f32, f"bad{number}.safetensors")]:
                 write(self.folder / name, tensors)
                 for args in [["logits", self.base(), "--tokens", 1], ["merge", self.base(), "never.safetensors"],
-                             ["train", self.base(), "--method", "lora", *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "never"]]:
+                             ["train", self.base(), "--method", "lora", *self.ONE_STEP, "never"]]:
                     with self.subTest(said=said, number=number, name=name, command=args[0]):
                         message = self.refused_with(code, [said], *args, "--lora", name, "--lora-alpha", 8)
                         self.assertIn(name, message)
                         self.assertFalse((self.folder / "never.safetensors").exists())
         shape = {"blocks.0.ln1.weight": ([C + 1], ones * (C + 1))}
         write_pth(self.folder / "shape.pth", good | shape)
-        self.assertIn("blocks.0.ln1.weight", self.refused(FILE, "logits", self.base(), "--tokens", 1, "--lora", "shape.pth", "--lora-alpha", 8))
+        self.refused_with(FILE, ["blocks.0.ln1.weight"], "logits", self.base(), "--tokens", 1, "--lora", "shape.pth",
+                          "--lora-alpha", 8)
 
     def test_alpha(self) -> None:
         write_pth(self.folder / "made.pth", self.some())
-        for command in [["logits", self.base(), "--tokens", 1], ["generate", self.base(), "-n", 1], ["perplexity", self.base(), "other.txt"],
+        for command in [["logits", self.base(), "--tokens", 1], ["generate", self.base(), "-n", 1],
+                        ["perplexity", self.base(), "other.txt"],
                         ["state", "make", self.base(), "-p", "a", "-o", "never"], ["merge", self.base(), "never.pth"],
-                        ["train", self.base(), "--method", "lora", *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "never"]]:
+                        ["train", self.base(), "--method", "lora", *self.ONE_STEP, "never"]]:
             with self.subTest(command=command[0]):
                 self.refused_with(USAGE, ["alpha is not known", "--lora-alpha"], *command, "--lora", "made.pth")
         self.refused(USAGE, "logits", self.base(), "--tokens", 1, "--lora-alpha", 8)
@@ -1314,6 +1388,22 @@ class Adapters(TrainCase):
         self.assertEqual(said, self.flat(self.base(), "--lora", "made.pth", "--lora-alpha", self.ALPHA))
         self.assertNotEqual(said, self.flat(self.base(), "--lora", "says.safetensors", "--lora-alpha", 1))
         self.assertEqual(self.flat(self.base(), "--lora", "says.safetensors", "--lora-alpha", 0), self.flat(self.base()))
+
+    def test_adapters_and_states_in_bf16(self) -> None:
+        """As RWKV-PEFT writes them: the same numbers, the same logits."""
+        for option, tensors, more in [("--lora", self.some(), ["--lora-alpha", self.ALPHA]), ("--init-state", self.states(), [])]:
+            with self.subTest(option=option):
+                short = {n: (s, array.array("H", [w >> 16 for w in array.array("I", v.tobytes())]))
+                         for n, (s, v) in tensors.items()}
+                same = {n: (s, array.array("f", array.array("I", [w << 16 for w in v]).tobytes()))
+                        for n, (s, v) in short.items()}
+                write_pth(self.folder / "short.pth", short)
+                write_pth(self.folder / "same.pth", same)
+                (self.folder / "short.safetensors").write_bytes(
+                    safetensors({n: ("BF16", s, v.tobytes()) for n, (s, v) in short.items()}))
+                expected = self.flat(self.base(), option, "same.pth", *more)
+                for name in ["short.pth", "short.safetensors"]:
+                    self.assertEqual(self.flat(self.base(), option, name, *more), expected, name)
 
     def test_damaged_files(self) -> None:
         write_pth(self.folder / "good.pth", self.some())
@@ -1352,10 +1442,11 @@ class Adapters(TrainCase):
                 write_binidx(self.folder / "one", [ids])
                 write_pth(self.folder / "s.pth", self.states(generation))
                 out = f"sees{generation}"
-                self.train(out, base, "--method", "state", "--init-state", "s.pth", "--context", 32, "--batch", 1, "--steps", 1, data="one.bin")
+                self.train(out, base, "--method", "state", "--init-state", "s.pth", "--context", 32, "--batch", 1, "--steps", 1,
+                           data="one.bin")
                 loss = read_log(self.folder / out)[0]["loss"]
                 with_state = self.loss(base, ids, lambda _: True, "--init-state", "s.pth")
-                self.assertAlmostEqual(loss, with_state, delta=1e-5)
+                self.assertAlmostEqual(loss, with_state, delta=LOSS)
                 self.assertGreater(abs(with_state - self.loss(base, ids)), 1e-3, "the state matters")
 
     def test_files_of_states(self) -> None:
@@ -1400,7 +1491,7 @@ class Adapters(TrainCase):
         ]):
             write_pth(self.folder / f"bad-state{number}.pth", tensors)
             for args in [["logits", self.base(), "--tokens", 1],
-                         ["train", self.base(), "--method", "state", *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "never"]]:
+                         ["train", self.base(), "--method", "state", *self.ONE_STEP, "never"]]:
                 with self.subTest(said=said, command=args[0]):
                     self.refused_with(code, [said], *args, "--init-state", f"bad-state{number}.pth")
         write_pth(self.folder / "half.pth", self.states(layers=[1]))
@@ -1410,7 +1501,7 @@ class Adapters(TrainCase):
         write_pth(self.folder / "s.pth", self.states())
         for generation in ["4", "4a"]:
             for args in [["logits", self.base(generation), "--tokens", 1, "--init-state", "s.pth"],
-                         ["train", self.base(generation), "--method", "state", *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "never"]]:
+                         ["train", self.base(generation), "--method", "state", *self.ONE_STEP, "never"]]:
                 with self.subTest(generation=generation, command=args[0]):
                     self.refused_with(UNSUPPORTED, [f"RWKV-{generation} has no matrix state"], *args)
 
@@ -1437,18 +1528,18 @@ class EndlessContext(TrainCase):
             with self.subTest(generation=generation):
                 for chunk in [128, 32, 50]:
                     # A coarse eps: with RWKV's own, a gradient that is zero but for rounding still moves its weight by the rate.
-                    self.train(f"{generation}-{chunk}", self.base(generation), *self.RUN, "--steps", 4, "--warmup", 0, "--eps", 1e-4,
-                               "--chunk", chunk)
+                    self.train(f"{generation}-{chunk}", self.base(generation), *self.RUN, "--steps", 4, "--warmup", 0,
+                               "--eps", 1e-4, "--chunk", chunk)
                 whole = read_log(self.folder / f"{generation}-128")
                 weights = read_f32(self.folder / f"{generation}-128/model.safetensors")
                 for chunk in [32, 50]:
                     log = read_log(self.folder / f"{generation}-{chunk}")
                     self.assertAlmostEqual(log[0]["loss"], whole[0]["loss"], delta=1e-12)
                     for a, b in zip(log, whole, strict=True):
-                        self.assertAlmostEqual(a["loss"], b["loss"], delta=1e-6)
-                        self.assertLessEqual(abs(a["norm"] / b["norm"] - 1), 1e-5)
+                        self.assertAlmostEqual(a["loss"], b["loss"], delta=LOSS)
+                        self.assertLessEqual(abs(a["norm"] / b["norm"] - 1), GRADIENT)
                     for name, (_, values) in read_f32(self.folder / f"{generation}-{chunk}/model.safetensors").items():
-                        self.assertLessEqual(distance(values, weights[name][1]), 1e-5 * norm(weights[name][1]), (chunk, name))
+                        self.assertLessEqual(distance(values, weights[name][1]), GRADIENT * norm(weights[name][1]), (chunk, name))
 
     def test_truncation_is_something_else(self) -> None:
         for truncate in [0, 1, 2, 4]:
@@ -1457,7 +1548,7 @@ class EndlessContext(TrainCase):
         self.assertEqual(logs[1][0]["loss"], logs[0][0]["loss"], "the state is carried all the same")
         self.assertEqual(logs[4][0]["norm"], logs[0][0]["norm"], "four chunks are all there are")
         for n in [1, 2]:
-            self.assertGreater(abs(logs[n][0]["norm"] / logs[0][0]["norm"] - 1), 1e-5)
+            self.assertGreater(abs(logs[n][0]["norm"] / logs[0][0]["norm"] - 1), 2 * GRADIENT)
         self.assertNotEqual(logs[1][0]["norm"], logs[2][0]["norm"])
 
     def test_gradients_reach_back(self) -> None:
@@ -1466,12 +1557,14 @@ class EndlessContext(TrainCase):
         (self.folder / "late.jsonl").write_text(json.dumps({"question": question, "answer": "eta"}) + "\n")
         length = len(f"User: {question}\n\nAssistant: eta\n\n")
         norms = {}
-        for name, args in {"whole": ["--chunk", 128], "chunks": ["--chunk", 16], "truncated": ["--chunk", 16, "--truncate", 2]}.items():
-            self.train(name, self.base(), "--method", "state", "--context", 128, "--batch", 1, "--steps", 1, "--lr", 0.1, *args, data="late.jsonl")
+        for name, args in {"whole": ["--chunk", 128], "chunks": ["--chunk", 16],
+                           "truncated": ["--chunk", 16, "--truncate", 2]}.items():
+            self.train(name, self.base(), "--method", "state", "--context", 128, "--batch", 1, "--steps", 1, "--lr", 0.1, *args,
+                       data="late.jsonl")
             norms[name] = read_log(self.folder / name)[0]["norm"]
         self.assertGreater(length, 6 * 16 + 12, "what counts begins behind the sixth chunk")
         self.assertGreater(norms["whole"], 1e-6)
-        self.assertLessEqual(abs(norms["chunks"] / norms["whole"] - 1), 1e-5)
+        self.assertLessEqual(abs(norms["chunks"] / norms["whole"] - 1), GRADIENT)
         self.assertEqual(norms["truncated"], 0)
         for _, values in read_f32(self.folder / "truncated/state.safetensors").values():
             self.assertEqual(set(values), {0.0})
@@ -1501,7 +1594,7 @@ class Memory(TrainCase):
         new = ["--new", "rwkv7:L6,C256,N64", "--vocab", "bytes"]
         self.ok("train", *new, "--context", 32, "--batch", 1, "--steps", 1, "--data", "text.txt", "-o", "m", "-q")
         self.ok("convert", "m/model.safetensors", "m.gguf", "--dtype", "q8_0", "-q")
-        run = ["--context", 256, "--batch", 4, "--micro-batch", 4, "--steps", 2]
+        run = ["--context", 256, "--batch", 2, "--micro-batch", 2, "--steps", 1]
         found = {}
         for number, (name, args) in enumerate({
             "full": ["m/model.safetensors"], "new": new, "lora": ["m/model.safetensors", "--method", "lora"],
@@ -1514,7 +1607,8 @@ class Memory(TrainCase):
             plan = self.json(*args, "--plan")
             done = self.json(*args)
             self.assertEqual(plan["bytes"]["total"], sum(v for k, v in plan["bytes"].items() if k != "total"))
-            found[name] = (done["peak_resident_bytes"] / plan["bytes"]["total"], plan["bytes"]["total"], done["peak_resident_bytes"])
+            planned, peak = plan["bytes"]["total"], done["peak_resident_bytes"]
+            found[name] = (peak / planned, planned, peak)
         for name, (share, plan, peak) in found.items():
             with self.subTest(name):
                 self.assertLessEqual(abs(share - 1), 0.05, f"planned {plan / 1e6:.1f} MB, taken {peak / 1e6:.1f} MB; all: "
@@ -1529,13 +1623,13 @@ class Memory(TrainCase):
         self.assertLessEqual(peak, 1.05 * planned + (64 << 20), f"planned {planned / 1e6:.1f} MB, taken {peak / 1e6:.1f} MB")
 
     def test_the_plan_for_people(self) -> None:
-        done = self.run_prwkv("train", self.base(), *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "x", "--plan")
+        done = self.run_prwkv("train", self.base(), *self.ONE_STEP, "x", "--plan")
         self.assertEqual((done.returncode, done.stderr), (OK, b""))
         self.assertEqual([line.split()[0] for line in done.stdout.decode().splitlines()],
                          ["weights", "gradients", "moments", "states", "activations", "kernels", "process", "total"])
 
     def test_the_plan_for_programs(self) -> None:
-        plan = self.json("train", self.base(), *self.STEPS, "--steps", 1, "--data", "text.txt", "-o", "x", "--plan")
+        plan = self.json("train", self.base(), *self.ONE_STEP, "x", "--plan")
         self.assertEqual(list(plan), ["parameters", "trained", "rows_of_a_pass", "block_checkpoints", "bytes", "available_bytes"])
         parameters = sum(math.prod(s) for s in blinkdl_shapes("7").values())
         self.assertEqual((plan["parameters"], plan["trained"], plan["rows_of_a_pass"]), (parameters, parameters, 4 * 32))
@@ -1563,7 +1657,7 @@ class Data(TrainCase):
         (self.folder / "one.txt").write_text("alpha beta gamma")
         ids = [*b"alpha beta gamma", 0]
         loss = self.first_loss("text", *self.ONE, "--context", 16, data="one.txt")
-        self.assertAlmostEqual(loss, self.loss(self.base(), ids), delta=1e-5)
+        self.assertAlmostEqual(loss, self.loss(self.base(), ids), delta=LOSS)
 
     def test_the_same_tokens_are_the_same_data(self) -> None:
         texts = [words(40, seed) for seed in range(6)]
@@ -1585,7 +1679,8 @@ class Data(TrainCase):
         "question": {"question": "which?", "answer": "epsilon"},
     }
     RENDERED = {  # what counts is in brackets
-        "messages": "System: be brief\n\nUser: what\nnow?\n\nAssistant:[ alpha beta\n\n]User: and then?\n\nAssistant:[ gamma\n\n\0]",
+        "messages": "System: be brief\n\nUser: what\nnow?\n\nAssistant:[ alpha beta\n\n]User: and then?\n\nAssistant:"
+                    "[ gamma\n\n\0]",
         "conversations": "User: hi\n\nAssistant:[ delta delta\n\n\0]",
         "instruction": "User: sum up\nalpha\n\nAssistant:[ zeta\n\n\0]",
         "prompt": "User: say eta\n\nAssistant:[ eta\n\n\0]",
@@ -1605,7 +1700,7 @@ class Data(TrainCase):
                     counted.append(inside)
                 loss = self.first_loss(f"chat-{name}", *self.ONE, "--context", 200, data=f"{name}.jsonl")
                 expected = self.loss(self.base(), ids, lambda i: counted[i])
-                self.assertAlmostEqual(loss, expected, delta=1e-5)
+                self.assertAlmostEqual(loss, expected, delta=LOSS)
                 self.assertGreater(abs(loss - self.loss(self.base(), ids)), 1e-2, "the mask matters")
 
     def test_what_does_not_count_has_no_gradient(self) -> None:
@@ -1628,14 +1723,15 @@ class Data(TrainCase):
             with self.subTest(template):
                 prompt = b"User: a\nb\n\nAssistant:"
                 ids = [*prompt, *answer.encode(), 0]
-                loss = self.first_loss(f"template-{template}", *self.ONE, "--context", 64, "--chat-template", template, data="blank.jsonl")
-                self.assertAlmostEqual(loss, self.loss(self.base(), ids, lambda i: i >= len(prompt)), delta=1e-5)
+                loss = self.first_loss(f"template-{template}", *self.ONE, "--context", 64, "--chat-template", template,
+                                       data="blank.jsonl")
+                self.assertAlmostEqual(loss, self.loss(self.base(), ids, lambda i: i >= len(prompt)), delta=LOSS)
 
     def test_documents_are_cut_at_the_context(self) -> None:
         document = [*words(40, 8).encode(), 0]
         write_binidx(self.folder / "long", [document])
         loss = self.first_loss("cut", *self.ONE, "--context", 20, "--sampling", "documents", data="long.bin")
-        self.assertAlmostEqual(loss, self.loss(self.base(), document[:21]), delta=1e-5)
+        self.assertAlmostEqual(loss, self.loss(self.base(), document[:21]), delta=LOSS)
 
     def test_several_files(self) -> None:
         (self.folder / "a.txt").write_text(words(20, 1))
@@ -1661,10 +1757,10 @@ class Data(TrainCase):
                 self.assertEqual(len(log), 3)
                 ids = [i for w in windows for i in w] + [97]
                 losses = [self.loss(self.base(), ids[16 * i : 16 * i + 17]) for i in range(12)]
-                self.assertAlmostEqual(sum(line["loss"] for line in log) / 3, sum(losses) / 12, delta=1e-5)
+                self.assertAlmostEqual(sum(line["loss"] for line in log) / 3, sum(losses) / 12, delta=LOSS)
                 if order == "sequential":
                     for step, line in enumerate(log):
-                        self.assertAlmostEqual(line["loss"], sum(losses[4 * step : 4 * step + 4]) / 4, delta=1e-5)
+                        self.assertAlmostEqual(line["loss"], sum(losses[4 * step : 4 * step + 4]) / 4, delta=LOSS)
         self.train("blinkdl", self.base(), *self.STEPS, "--steps", 3, "--order", "blinkdl")
 
     def test_how_long(self) -> None:
@@ -1677,18 +1773,20 @@ class Data(TrainCase):
     def test_validation(self) -> None:
         document = [*self.OTHER[:60].encode(), 0]
         write_binidx(self.folder / "held", [document])
-        done = self.json("train", self.base(), "--context", 64, "--batch", 4, "--steps", 4, "--eval-every", 2, "--data", "text.txt",
-                         "--sampling", "documents", "--validation-data", "held.bin", "-o", "held-out", "-q")
+        done = self.json("train", self.base(), "--context", 64, "--batch", 4, "--steps", 4, "--eval-every", 2,
+                         "--data", "text.txt", "--sampling", "documents", "--validation-data", "held.bin", "-o", "held-out", "-q")
         self.assertTrue(done["finished"])
         log = read_log(self.folder / "held-out")
         self.assertEqual([("validation_loss" in line) for line in log], [False, True, False, True])
-        self.assertAlmostEqual(log[-1]["validation_loss"], self.loss("held-out/model.safetensors", document), delta=1e-5)
-        said = self.run_prwkv("train", self.base(), *self.STEPS, "--steps", 2, "--data", "text.txt", "--validation", 0.1, "-o", "share")
-        self.assertRegex(said.stderr.decode(), r"step 2: validation loss \d\.\d+ over [\d.]+ k? ?tokens")
-        # What is held out is not trained on: a tenth of the samples is missing in an epoch.
-        a = self.json("train", self.base(), *self.STEPS, "--epochs", 1, "--data", "other.txt", "-o", "all", "-q")["steps"]
-        b = self.json("train", self.base(), *self.STEPS, "--epochs", 1, "--data", "other.txt", "--validation", 0.5, "-o", "half", "-q")["steps"]
-        self.assertAlmostEqual(b / a, 0.5, delta=0.1)
+        self.assertAlmostEqual(log[-1]["validation_loss"], self.loss("held-out/model.safetensors", document), delta=LOSS)
+        said = self.run_prwkv("train", self.base(), *self.ONE_STEP, "share", "--validation", 0.1)
+        self.assertRegex(said.stderr.decode(), r"step 1: validation loss \d\.\d+ over [\d.]+ k? ?tokens")
+        # What is held out is not trained on.
+        steps = {}
+        for share in [0, 0.5]:
+            steps[share] = self.train(f"share{share}", self.base(), *self.STEPS, "--epochs", 1, "--validation", share,
+                                      data="other.txt")["steps"]
+        self.assertAlmostEqual(steps[0.5], steps[0] / 2, delta=1)
 
     def test_the_cache(self) -> None:
         (self.folder / "cached.txt").write_text(self.TEXT)
@@ -1697,19 +1795,19 @@ class Data(TrainCase):
         first = {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in (self.folder / "cache").iterdir()}
         self.assertEqual({Path(n).suffix for n in first}, {".bin", ".idx", ".json"})
         self.train("cache2", *run, data="cached.txt")
-        self.assertEqual({p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in (self.folder / "cache").iterdir()}, first, "used again")
+        second = {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in (self.folder / "cache").iterdir()}
+        self.assertEqual(second, first, "used again")
         self.train("uncached", self.base(), *self.STEPS, "--steps", 4, data="cached.txt")
         for name in ["cache1", "cache2"]:
             self.expect_same_run(self.folder / name, self.folder / "uncached")
         # BlinkDL's tools can read what is in it.
         tokens = next((self.folder / "cache").glob("*.bin")).read_bytes()
         self.assertEqual(struct.unpack(f"<{len(tokens) // 2}H", tokens), (*self.TEXT.encode(), 0))
-        for name, spoil in [("another text", lambda: (self.folder / "cached.txt").write_text(self.TEXT.replace("alpha", "omega"))),
-                            ("damaged tokens", lambda: next((self.folder / "cache").glob("*.bin")).write_bytes(b"\1\0" * 100)),
-                            ("a torn index", lambda: next((self.folder / "cache").glob("*.idx")).write_bytes(b"MMID")),
-                            ("no description", lambda: next((self.folder / "cache").glob("*.json")).write_text("{"))]:
+        for name, spoilt, content in [("another text", "cached.txt", self.TEXT.replace("alpha", "omega").encode()),
+                                      ("damaged tokens", "cache/*.bin", b"\1\0" * 100),
+                                      ("a torn index", "cache/*.idx", b"MMID"), ("no description", "cache/*.json", b"{")]:
             with self.subTest(name):
-                spoil()
+                next(self.folder.glob(spoilt)).write_bytes(content)
                 self.train(f"cache {name}", *run, data="cached.txt")
                 self.train(f"plain {name}", self.base(), *self.STEPS, "--steps", 4, data="cached.txt")
                 self.expect_same_run(self.folder / f"cache {name}", self.folder / f"plain {name}")
@@ -1755,8 +1853,8 @@ threads = 1
 
     def test_every_kind_of_value(self) -> None:
         (self.folder / "kinds.toml").write_text(
-            f'method = "lora"\nlora-rank = 2\nparts = ["att", "ffn"]\nlayers = "1"\nquiet = true\nout = "kinds"\ndata = "text.txt"\n'
-            f'context = 32\nbatch = 2\nsteps = 2\nvalidation = 0.1\ngrad-checkpoint = "on"\n')
+            'method = "lora"\nlora-rank = 2\nparts = ["att", "ffn"]\nlayers = "1"\nquiet = true\nout = "kinds"\n'
+            'data = "text.txt"\ncontext = 32\nbatch = 2\nsteps = 2\nvalidation = 0.1\ngrad-checkpoint = "on"\n')
         self.ok("train", self.base(), "--config", "kinds.toml")
         found = {n: s for n, (s, _) in read_f32(self.folder / "kinds/lora.safetensors").items()}
         self.assertEqual(found, lora_shapes([p for p in projections() if ".1." in p[0]], 2))
