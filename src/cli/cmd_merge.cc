@@ -27,6 +27,7 @@ void run_merge(const MergeOptions& o) {
   expect_other_file(in.reader(), o.out, "merged");
   expect_writable(o.out);
   LoraFile lora(o.lora, o.alpha);
+  expect_other_file(lora.reader(), o.out, "merged");
   const Merge merge(
       in, lora,
       {.format = *format, .dtype = o.dtype.empty() ? std::nullopt : dtype_from_name(o.dtype)});

@@ -1,9 +1,11 @@
 #include <fmt/ranges.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <tuple>
 
 #include "base/atomic_file.h"
 #include "base/memory.h"
@@ -23,13 +25,15 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kAuto = "auto";
+constexpr std::int64_t kLoraRank = 16;
 
 struct TrainOptions {
   std::string model, fresh, out, vocab, dtype;
   std::string method = "full", layers, lora, init_state;
   std::vector<std::string> parts;
-  std::int64_t lora_rank = 16;
-  std::optional<double> lora_alpha;
+  std::optional<std::int64_t> lora_rank, decay;
+  std::optional<double> lora_alpha, lr_final;
+  std::string config;
 
   DataOptions data;
   std::string sampling = kAuto, order = "shuffled";
@@ -113,12 +117,13 @@ std::set<int> parse_layers(const std::string& text) {
 }
 
 Selection selection_of(const TrainOptions& o) {
-  return {.method = meant(methods(), o.method),
-          .layers = parse_layers(o.layers),
-          .parts = {o.parts.begin(), o.parts.end()},
-          .lora_rank = o.lora_rank,
-          .lora_alpha = o.lora_alpha.value_or(2 * static_cast<double>(o.lora_rank)),
-          .seed = o.seed};
+  return {
+      .method = meant(methods(), o.method),
+      .layers = parse_layers(o.layers),
+      .parts = {o.parts.begin(), o.parts.end()},
+      .lora_rank = o.lora_rank.value_or(kLoraRank),
+      .lora_alpha = o.lora_alpha.value_or(2 * static_cast<double>(o.lora_rank.value_or(kLoraRank))),
+      .seed = o.seed};
 }
 
 /// The shape of a new model; its vocabulary is as large as the one that was named, unless the shape says so.
@@ -146,8 +151,15 @@ void keep_vocabulary(const TrainOptions& o, const Tokenizer& tokenizer) {
 std::string start_of(const TrainOptions& o, const Tokenizer* tokenizer) {
   if (o.fresh.empty()) return o.model;
   const std::string path = (fs::path(o.run.folder) / "init.safetensors").string();
-  if (o.run.resume && fs::exists(path)) return path;
   const ModelShape shape = new_shape(o, tokenizer);
+  if (o.run.resume && fs::exists(path)) {
+    const Dims is = detect(Checkpoint(path)).dims, &wanted = shape.dims;
+    if (std::tie(is.L, is.C, is.A, is.F, is.V, is.N, is.ranks) !=
+        std::tie(wanted.L, wanted.C, wanted.A, wanted.F, wanted.V, wanted.N, wanted.ranks))
+      throw Error(Code::kMismatch, fmt::format("{}: the run was begun with another shape", path),
+                  {.found = o.fresh});
+    return path;
+  }
   expect_room(path, shape.bytes(DType::kF32));
   ThreadPool pool(o.threads);
   Progress progress("new model", "parameters", o.progress);
@@ -158,6 +170,53 @@ std::string start_of(const TrainOptions& o, const Tokenizer* tokenizer) {
   return path;
 }
 
+/// A folder that is gone at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() : path_((fs::temp_directory_path() / "prwkv_plan_XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr)
+      fail(Code::kFile, "{}: cannot make a temporary folder", path_);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// What the command line does not say, from a file: names are those of the options, MODEL is `model`.
+void read_config(CLI::App& cmd, const std::string& path) {
+  std::vector<CLI::ConfigItem> items;
+  try {
+    items = CLI::ConfigTOML().from_file(path);
+  } catch (const CLI::Error& e) {
+    throw Error(Code::kFile, fmt::format("{}: cannot be read", path), {.found = e.what()});
+  }
+  for (const CLI::ConfigItem& item : items) {
+    std::string name = item.name;
+    std::replace(name.begin(), name.end(), '_', '-');
+    CLI::Option* option =
+        cmd.get_option_no_throw(name == "model" ? std::string("MODEL") : "--" + name);
+    if (option == nullptr || !item.parents.empty() || name == "config") {
+      throw Error(Code::kInvalidArgument,
+                  fmt::format("{}: 'prwkv train' has no option {}", path, one_line(item.name)),
+                  {.hint = "names are those of the command line, without --"});
+    }
+    if (option->count() > 0) continue;
+    try {
+      for (const std::string& value : item.inputs) option->add_result(value);
+      option->run_callback();
+    } catch (const CLI::Error& e) {
+      throw Error(Code::kInvalidArgument, fmt::format("{}: {}", path, e.what()));
+    }
+  }
+}
+
 void expect_consistent(const TrainOptions& o) {
   const auto bad = [](const std::string& what, Detail detail) {
     throw Error(Code::kInvalidArgument, "prwkv train: " + what, std::move(detail));
@@ -166,6 +225,7 @@ void expect_consistent(const TrainOptions& o) {
     bad(o.model.empty() ? "no model was named" : "a model and a new one",
         {.expected = "prwkv train MODEL, or prwkv train --new SHAPE, as in --new rwkv7:L8,C320"});
   }
+  if (o.plan) return;
   if (o.data.files.empty()) bad("no data were named", {.expected = "--data FILE ..."});
   if (o.run.folder.empty()) bad("no folder was named", {.expected = "--out FOLDER"});
   const int lengths = (o.steps ? 1 : 0) + (o.tokens ? 1 : 0) + (o.epochs ? 1 : 0);
@@ -175,6 +235,18 @@ void expect_consistent(const TrainOptions& o) {
   if (!o.lora.empty() && o.method != "lora")
     bad("--lora is for --method lora", {.hint = "fold adapters into weights with 'prwkv merge'"});
   if (!o.init_state.empty() && o.method != "state") bad("--init-state is for --method state", {});
+  if ((o.lora_rank || o.lora_alpha) && o.method != "lora")
+    bad("--lora-rank and --lora-alpha are for --method lora", {});
+  if (!o.lora.empty() && (o.lora_rank || !o.layers.empty() || !o.parts.empty()))
+    bad("adapters of a file have their rank and their place",
+        {.expected = "--lora without --lora-rank, --layers and --parts"});
+  if (!o.parts.empty() && o.method == "state") bad("--parts is for --method full and lora", {});
+  if (!o.dtype.empty() && o.method != "full")
+    bad("--dtype is for --method full", {.hint = "adapters and states are f32"});
+  if (o.decay && o.schedule != "wsd") bad("--decay is for --schedule wsd", {});
+  if (o.run.eval_every > 0 && o.data.validation == 0 && o.data.validation_files.empty())
+    bad("--eval-every without validation data",
+        {.expected = "--validation SHARE or --validation-data FILE"});
   if (!o.fresh.empty() && o.method != "full")
     bad("a new model is trained as a whole", {.expected = "--method full"});
 }
@@ -188,11 +260,15 @@ void complete(TrainOptions& o, const Dataset& data, const Model& model) {
   } else if (o.tokens) {
     s.steps = *o.tokens / (batch * o.trainer.context);
   } else {
+    constexpr double kMostEpochs = 1e6;
+    if (*o.epochs > kMostEpochs)
+      fail(Code::kInvalidArgument, "--epochs: at most {}, not {}", kMostEpochs, *o.epochs);
     s.steps = static_cast<std::int64_t>(std::llround(
         *o.epochs * static_cast<double>(data.samples_per_epoch()) / static_cast<double>(batch)));
   }
   s.steps = std::max<std::int64_t>(1, s.steps);
-  s.decay = std::min(s.decay, s.steps);
+  s.decay = std::min(o.decay.value_or(0), s.steps);
+  s.lr_final = o.lr_final.value_or(s.lr / 10);
   s.warmup = std::min(s.warmup, s.steps);
   // RWKV-4 was trained with another eps than all that came later.
   o.trainer.adamw.eps = o.eps.value_or(model.generation().starts_with('4') ? 1e-8 : 1e-18);
@@ -266,12 +342,19 @@ void run_train(TrainOptions o) {
   expect_consistent(o);
   catch_interrupts();
   o.data.context = o.trainer.context;
+  if (o.data.cache.empty() && !o.run.folder.empty())
+    o.data.cache = (fs::path(o.run.folder) / "tokens").string();
   o.data.seed = o.seed;
   o.data.sampling = meant(samplings(), o.sampling);
   o.data.order = meant(orders(), o.order);
   o.trainer.schedule.kind = meant(schedules(), o.schedule);
   if (!o.dtype.empty()) o.run.dtype = dtype_from_name(o.dtype);
   std::error_code ignored;
+  std::optional<TemporaryFolder> temporary;
+  if (o.plan) {
+    temporary.emplace();
+    o.run.folder = temporary->path();
+  }
   fs::create_directories(o.run.folder, ignored);  // what is wrong with it is said when it is used
   if (!o.run.resume && fs::exists(fs::path(o.run.folder) / "checkpoint.safetensors") && !o.plan) {
     throw Error(Code::kInvalidArgument,
@@ -313,10 +396,8 @@ void run_train(TrainOptions o) {
     throw Error(Code::kUnsupported, fmt::format("{}: the vocabulary is not known", start),
                 {.hint = "name it with --vocab: world, neox, bytes or a file"});
   }
-  if (!o.fresh.empty()) keep_vocabulary(o, *tokenizer);
+  if (!o.fresh.empty() && !o.plan) keep_vocabulary(o, *tokenizer);
   if (o.plan) {
-    o.trainer.schedule.steps = 1;
-    o.trainer.schedule.decay = 0;
     return print_plan(o, plan_of(o, start, load, backend_options));
   }
 
@@ -402,7 +483,9 @@ void run_train(TrainOptions o) {
                      count(rate), loss, fmt::join(run.outputs(), ", ")));
   }
   if (!finished) {
-    if (!o.progress.quiet)
+    if (!o.progress.quiet && trainer.steps_done() == 0)
+      note("stopped before the first step was done; nothing was saved");
+    else if (!o.progress.quiet)
       note(fmt::format("stopped behind step {} and saved; --resume goes on", trainer.steps_done()));
     throw Exit{kInterruptedExit};
   }
@@ -448,7 +531,7 @@ void add_data_options(CLI::App& cmd, TrainOptions& o) {
       ->type_name("NAME")
       ->group(group);
   cmd.add_option("--cache", o.data.cache,
-                 "Folder for tokens, so that text is tokenized once (default: kept in memory)")
+                 "Folder for tokens, so that text is tokenized once (default: FOLDER/tokens)")
       ->type_name("FOLDER")
       ->group(group);
   cmd.add_option("--vocab", o.vocab, std::string(kVocabHelp) + "; default: the model's")
@@ -480,9 +563,8 @@ void add_what_options(CLI::App& cmd, TrainOptions& o) {
       ->delimiter(',')
       ->type_name("LIST")
       ->group(group);
-  cmd.add_option("--lora-rank", o.lora_rank, "Rank of new adapters")
+  cmd.add_option("--lora-rank", o.lora_rank, "Rank of new adapters (default: 16)")
       ->check(CLI::Range(1, 65536))
-      ->capture_default_str()
       ->type_name("R")
       ->group(group);
   cmd.add_option("--lora-alpha", o.lora_alpha, "Their alpha (default: twice the rank)")
@@ -516,7 +598,8 @@ void add_step_options(CLI::App& cmd, TrainOptions& o) {
   add_open("--steps", o.steps, "Steps of the optimizer", natural, "N");
   add_open("--tokens", o.tokens, "The same in tokens", natural, "N");
   add_open("--epochs", o.epochs, "The same in passes over the data", positive_number(), "X");
-  add("--batch", t.batch, "Samples of a step", natural, "N");
+  add("--batch", t.batch, "Samples of a step", CLI::Range(std::int64_t{1}, std::int64_t{1} << 20),
+      "N");
   add("--micro-batch", t.micro_batch, "Of these in one pass; 0: about a thousand tokens", whole,
       "N");
   add("--chunk", t.chunk,
@@ -532,7 +615,8 @@ void add_step_options(CLI::App& cmd, TrainOptions& o) {
       ->type_name("WHEN")
       ->group(group);
   add("--lr", t.schedule.lr, "Learning rate", positive_number(), "X");
-  add("--lr-final", t.schedule.lr_final, "At the end of the schedule", real, "X");
+  add_open("--lr-final", o.lr_final, "At the end of the schedule (default: a tenth of --lr)", real,
+           "X");
   cmd.add_option("--schedule", o.schedule,
                  "cosine: down from the start; wsd: stable, then down; constant")
       ->check(one_of(schedules()))
@@ -540,7 +624,7 @@ void add_step_options(CLI::App& cmd, TrainOptions& o) {
       ->type_name("NAME")
       ->group(group);
   add("--warmup", t.schedule.warmup, "Steps until the learning rate is reached", whole, "N");
-  add("--decay", t.schedule.decay, "wsd: steps at the end in which it goes down", whole, "N");
+  add_open("--decay", o.decay, "wsd: steps at the end in which it goes down", whole, "N");
   add("--weight-decay", t.adamw.weight_decay, "AdamW's, of matrices", real, "X");
   add("--beta1", t.adamw.beta1, "AdamW's", CLI::Range(0.0, 1.0), "X");
   add("--beta2", t.adamw.beta2, "AdamW's", CLI::Range(0.0, 1.0), "X");
@@ -597,7 +681,10 @@ void add_run_options(CLI::App& cmd, TrainOptions& o) {
       ->type_name("N")
       ->group(group);
   cmd.add_flag("--plan", o.plan, "Print how much memory the run will take, and stop")->group(group);
-  cmd.set_config("--config", "", "Options from a TOML file: lr = 1e-3")->group(group);
+  cmd.add_option("--config", o.config,
+                 "Options from a TOML file, lr = 1e-3; those of the command line go before")
+      ->type_name("FILE")
+      ->group(group);
   cmd.add_flag("--json", o.json, "Print a summary as JSON")->group(group);
   cmd.add_flag("--progress", o.progress.force, "Show progress even without a terminal")
       ->group(group);
@@ -624,7 +711,10 @@ void add_train(CLI::App& app) {
   add_data_options(*cmd, *o);
   add_step_options(*cmd, *o);
   add_run_options(*cmd, *o);
-  cmd->callback([o] { run_train(*o); });
+  cmd->callback([o, cmd] {
+    if (!o->config.empty()) read_config(*cmd, o->config);
+    run_train(*o);
+  });
 }
 
 }  // namespace prwkv::cli

@@ -43,6 +43,7 @@ class LoraFile {
   /// Throws Error{kMismatch} if the file has a tensor that nobody asked for: it belongs to another model.
   void expect_all_used() const;
   [[nodiscard]] const std::string& path() const { return reader_->path(); }
+  [[nodiscard]] const Reader& reader() const { return *reader_; }
   [[nodiscard]] double alpha() const { return alpha_; }
 
  private:

@@ -24,10 +24,7 @@ BackPropagation::BackPropagation(const Model& model, Backend& backend, Arena& ar
       for (Tensor& t : layer.tensors) gradients_.watch_state(t);
     }
   }
-  // One more than a window has: where the next one begins.
-  if (chunks > 1) {
-    for (std::int64_t i = 0; i <= window; ++i) between_.push_back(make_states());
-  }
+  for (std::int64_t i = 0; i < options_.saved_states(); ++i) between_.push_back(make_states());
 }
 
 BackPropagation::Saved BackPropagation::make_states() const {
@@ -48,11 +45,15 @@ BackPropagation::Saved BackPropagation::make_states() const {
   return saved;
 }
 
-std::size_t BackPropagation::state_bytes() const {
+std::size_t BackPropagation::bytes_of_one() const {
   std::size_t one = 0;
   for (const Buffer& b : state_.buffers) one += b.bytes();
+  return one;
+}
+
+std::size_t BackPropagation::state_bytes() const {
   const bool has_gradient = state_.layers.front().tensors.front().var < -1;
-  return one * (1 + (has_gradient ? 1 : 0) + between_.size());
+  return bytes_of_one() * (1 + (has_gradient ? 1 : 0) + between_.size());
 }
 
 void BackPropagation::copy(const std::vector<LayerState>& to, const std::vector<LayerState>& from) {

@@ -27,6 +27,13 @@ struct PassOptions {
   bool block_checkpoints =
       false;          ///< keep only what flows between blocks, and run each block twice
   double l2wrap = 0;  ///< op::Wanted
+
+  /// States that are kept: in front of each chunk of a window, and of the next one.
+  [[nodiscard]] std::int64_t saved_states() const {
+    const std::int64_t chunks = (context + chunk - 1) / chunk;
+    if (chunks == 1) return 0;
+    return 1 + (truncate > 0 && truncate < chunks ? truncate : chunks);
+  }
 };
 
 /// Losses of a pass: their sum over all targets that count, in nats, and how many these are.
@@ -65,6 +72,8 @@ class BackPropagation {
 
   /// Bytes of states: the running one, its gradient, and those between chunks.
   [[nodiscard]] std::size_t state_bytes() const;
+  /// Of one of them, of all layers and sequences.
+  [[nodiscard]] std::size_t bytes_of_one() const;
 
  private:
   /// The states of all layers as they are at one point.

@@ -345,7 +345,8 @@ std::string path_of(const Curve& curve, const ChartAxis& x, const ChartAxis& y, 
       d, colour, width);
 }
 
-std::string dot_of(const ChartPoint& p, const ChartAxis& x, const ChartAxis& y, const char* colour) {
+std::string dot_of(const ChartPoint& p, const ChartAxis& x, const ChartAxis& y,
+                   const char* colour) {
   return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.6\" fill=\"{}\"/>\n", x(p.x),
                      y(p.y), colour);
 }

@@ -14,12 +14,13 @@ MemoryPlan plan_memory(const std::string& path, const Selection& selection, cons
   Arena scratch(*nothing);
   ParamGrads gradients(*nothing);
   for (const Trained& t : model.parameters()) gradients.watch(t.value);
+  // Two chunks and the gradient between them ask for what any number of them does, but for the states.
   const PassOptions pass = options.pass();
-  BackPropagation passes(model.model(), *nothing, scratch, gradients, pass, model.initial_state());
-
-  // Two chunks and the gradient between them ask for what any number of them does.
+  PassOptions two = pass;
+  two.context = std::min(pass.context, 2 * pass.chunk);
+  BackPropagation passes(model.model(), *nothing, scratch, gradients, two, model.initial_state());
   Sample sample;
-  sample.inputs.assign(static_cast<std::size_t>(std::min(pass.context, 2 * pass.chunk)), 0);
+  sample.inputs.assign(static_cast<std::size_t>(two.context), 0);
   sample.targets = sample.inputs;
   const std::vector<Sample> samples(static_cast<std::size_t>(pass.sequences), sample);
   (void)passes.backward(samples, 1);
@@ -30,7 +31,9 @@ MemoryPlan plan_memory(const std::string& path, const Selection& selection, cons
   plan.weights = model.weight_bytes();
   plan.gradients = static_cast<std::size_t>(plan.trained) * sizeof(float);
   plan.moments = 2 * plan.gradients;
-  plan.states = passes.state_bytes();
+  plan.states =
+      passes.state_bytes() +
+      static_cast<std::size_t>(pass.saved_states() - two.saved_states()) * passes.bytes_of_one();
   plan.activations = scratch.peak();
   plan.kernels = nothing->scratch_bytes();
   return plan;

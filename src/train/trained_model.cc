@@ -132,7 +132,16 @@ TrainedModel::TrainedModel(const std::string& path, Backend& backend, const Sele
                            LoadOptions options, const std::string& init_state)
     : backend_(backend), selection_(selection) {
   check_selection(selection);
-  options.trained = [&](const Param& p) { return is_whole(selection, p); };
+  // What an adapters' file has as a whole was trained, and goes on being.
+  std::set<std::string, std::less<>> given;
+  if (!options.lora.empty()) {
+    const std::unique_ptr<Reader> adapters = open_weights(options.lora);
+    for (const StoredTensor& t : adapters->tensors()) given.insert(t.name);
+  }
+  const auto whole = [&](const Param& p) {
+    return is_whole(selection, p) || given.contains(p.name);
+  };
+  options.trained = whole;
   model_ = load_model(path, backend, options);
   for (const int l : selection.layers) {
     if (l < 0 || l >= model().dims().L)
@@ -142,15 +151,21 @@ TrainedModel::TrainedModel(const std::string& path, Backend& backend, const Sele
   std::set<std::string> adapted;
   for_each_param(model(), [&](const Param& p, const Tensor& t) {
     elements_ += p.shape.numel();
-    if (is_whole(selection, p)) {
+    if (whole(p)) {
       add(p.name, t, group_of(p));
       whole_.push_back(p);
     }
     if (is_adapted(selection, p)) adapted.insert(p.name);
     if (p.stored != Stored::kVector && p.name != "emb.weight")
-      flops_ += static_cast<double>(p.shape.numel()) * (is_whole(selection, p) ? 6 : 4);
+      flops_ += static_cast<double>(p.shape.numel()) * (whole(p) ? 6 : 4);
   });
-  if (selection.method == Method::kLora) add_adapters(selection, adapted);
+  if (selection.method == Method::kLora) {
+    add_adapters(selection, adapted);
+    if (model_.adapters.empty())
+      throw Error(Code::kInvalidArgument, "no matrix gets an adapter",
+                  {.expected = "att, ffn or head among the parts",
+                   .hint = "vectors and norms alone are trained with the method full"});
+  }
   if (selection.method == Method::kState) add_states(init_state);
   if (trained_.empty())
     throw Error(Code::kInvalidArgument, "nothing of the model is trained",
@@ -196,7 +211,13 @@ void TrainedModel::add_states(const std::string& init_state) {
   if (!init_state.empty()) values = read_tuned_state(init_state, model());
   for (int l = 0; l < model().dims().L; ++l) {
     initial_.wkv.emplace_back();
-    if (!selection_.layers.empty() && !selection_.layers.contains(l)) continue;
+    if (!selection_.layers.empty() && !selection_.layers.contains(l)) {
+      if (values[static_cast<std::size_t>(l)].empty()) continue;
+      throw Error(
+          Code::kInvalidArgument,
+          fmt::format("{}: has a state of layer {}, which does not take part", init_state, l),
+          {.hint = "name this layer too"});
+    }
     Tensor& t = initial_.wkv.back();
     t = make(model().state_spec(l)[initial_.entry].shape);
     const std::vector<float>& given = values[static_cast<std::size_t>(l)];
@@ -206,6 +227,16 @@ void TrainedModel::add_states(const std::string& init_state) {
       backend_.put(t, given);
     add(time_state_name(l), t, {});
   }
+}
+
+std::uint64_t TrainedModel::start_hash() const {
+  constexpr std::size_t kFirst = 4096;  // bytes of each tensor
+  std::uint64_t hash = 0;
+  for (const StoredTensor& t : file().reader().tensors()) {
+    hash = hash64(std::as_bytes(std::span(t.name)), hash);
+    hash = hash64(t.bytes.first(std::min(kFirst, t.bytes.size())), hash);
+  }
+  return hash;
 }
 
 std::int64_t TrainedModel::trained_elements() const {

@@ -54,6 +54,8 @@ class TrainedModel {
   [[nodiscard]] const Model& model() const { return *model_.model; }
   [[nodiscard]] const Checkpoint& file() const { return *model_.file; }
   [[nodiscard]] const Fingerprint& fingerprint() const { return model_.fingerprint; }
+  /// Tells the file that training began with from others: XXH3 of names, and of the first values of each tensor.
+  [[nodiscard]] std::uint64_t start_hash() const;
   [[nodiscard]] Backend& backend() const { return backend_; }
   [[nodiscard]] const Selection& selection() const { return selection_; }
   [[nodiscard]] std::span<const Trained> parameters() const { return trained_; }

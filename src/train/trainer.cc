@@ -47,8 +47,10 @@ TrainerOptions checked(TrainerOptions o) {
 std::int64_t number_of(const Reader& file, const char* key) {
   const auto it = file.metadata().find(key);
   std::int64_t value = -1;
-  if (it != file.metadata().end())
-    std::from_chars(it->second.data(), it->second.data() + it->second.size(), value);
+  if (it != file.metadata().end()) {
+    const char* end = it->second.data() + it->second.size();
+    if (std::from_chars(it->second.data(), end, value).ptr != end) value = -1;
+  }
   if (value < 0) fail(Code::kFormat, "{}: no checkpoint of a training run", file.path());
   return value;
 }
@@ -149,7 +151,11 @@ OrderedJson Trainer::recipe() const {
   const auto& s = o.schedule;
   const auto& a = o.adamw;
   const char* schedules[] = {"cosine", "wsd", "constant"};
-  return {{"model", model_.fingerprint().str()},
+  const char* methods[] = {"full", "lora", "state"};
+  return {{"model", fmt::format("{:016x}", model_.start_hash())},
+          {"method", methods[static_cast<int>(model_.selection().method)]},
+          {"lora_alpha",
+           model_.selection().method == Method::kLora ? model_.selection().lora_alpha : 0.0},
           {"data", fmt::format("{:016x}", data_.fingerprint())},
           {"batch", o.batch},
           {"micro_batch", o.pass().sequences},

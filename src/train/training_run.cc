@@ -28,6 +28,9 @@ TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions
     }
     trainer_.load(checkpoint());
     saved_ = trainer_.steps_done();
+    remove_leftovers();
+    // The run may have ended between its checkpoint and these.
+    for (const std::string& path : outputs()) model_.save(path, options_.dtype);
   }
   const std::int64_t done = trainer_.steps_done();
   log_ = RunLog::open(file("log.jsonl"), done > 0 ? done : -1);
@@ -36,6 +39,15 @@ TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions
 
 std::string TrainingRun::file(const std::string& name) const {
   return (fs::path(options_.folder) / name).string();
+}
+
+// Of a process that was killed while it wrote (AtomicFile).
+void TrainingRun::remove_leftovers() const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(options_.folder, ignored)) {
+    if (entry.path().filename().string().find(".tmp-") != std::string::npos)
+      fs::remove(entry.path(), ignored);
+  }
 }
 
 std::vector<std::string> TrainingRun::outputs() const {

@@ -63,6 +63,7 @@ class TrainingRun {
 
  private:
   [[nodiscard]] std::string file(const std::string& name) const;
+  void remove_leftovers() const;
   void save();
   void draw() const;
   void report(const StepReport& step, const std::optional<Losses>& validation);
