@@ -18,6 +18,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import resource
 import shlex
 import shutil
@@ -107,12 +108,18 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def wrapped(text: str, between_lines: str = "\n") -> str:
-    return between_lines.join(textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False))
+def wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False))
+
+
+def wrapped_command(command: str) -> str:
+    """An option stays beside its value."""
+    glued = re.sub(r" (?!-)", "\0", command)
+    return wrapped(glued).replace("\n", " \\\n    ").replace("\0", " ")
 
 
 def section(title: str, text: str, lab: Lab, rows: str) -> str:
-    commands = "\n".join(wrapped(command, " \\\n    ") for command in lab.commands)
+    commands = "\n".join(wrapped_command(command) for command in lab.commands)
     return f"## {title}\n\n{wrapped(text)}\n\n```sh\n{commands}\n```\n\n{rows}"
 
 
@@ -128,7 +135,7 @@ def held_out(make_asked: Callable[[], str], count_asked: int, make_trained: Call
 # ---- digits
 
 def digits(lab: Lab) -> tuple[str, bool]:
-    rnd, longest = random.Random(1), 30
+    rnd, longest = random.Random(1), 20
     lab.write_vocabulary(string.digits + " ")
     number = lambda shortest: "".join(rnd.choices(string.digits, k=rnd.randint(shortest, longest)))
     asked, trained = held_out(lambda: number(6), 1000, lambda: number(1), 200_000)
@@ -136,7 +143,7 @@ def digits(lab: Lab) -> tuple[str, bool]:
     lab.write_records("train.jsonl", backwards(trained))
     lab.write_records("test.jsonl", backwards(asked))
     run = lab.train("--new rwkv7:L2,C32,N16,w8,a8,v8,g8 --vocab vocab.txt --data train.jsonl --validation-data test.jsonl "
-                    f"--context {2 * longest + 5} --batch 64 --steps 5000 --lr 1e-2 --lr-final 1e-4", "run")
+                    f"--context {2 * longest + 5} --batch 64 --steps 4000 --lr 1e-2 --lr-final 1e-4", "run")
     size = (lab.folder / "run/model.safetensors").stat().st_size
     share = lab.accuracy("run/model.safetensors", backwards(asked))
     example = next(n for n in asked if len(n) < 10)
@@ -203,8 +210,8 @@ def adapters(lab: Lab) -> tuple[str, bool]:
     rows.append(["LoRA, merged", "f32", "`.` shift", "", "", "", percent(merged)])
 
     text = ("The base (RWKV-7, 2 layers, 64 channels) learns two tasks, and a sign that says which: `>abcd` becomes `abcd`, "
-            "`<abcd` becomes `dcba`. Behind a third sign, `.abcd`, it is trained to do either, as it happens. Then it is frozen. "
-            "A tuned state, which it begins with, says what `.` means: with one it copies, with another it writes backwards. "
+            "`<abcd` becomes `dcba`. Behind a third sign, `.abcd`, it is trained to do either, as it happens. Then it is frozen."
+            " A tuned state, which it begins with, says what `.` means: with one it copies, with another it writes backwards. "
             "Adapters teach it a task that is new to it, each letter becomes the next one: `.abcd` becomes `bcde`. \"Before\" is "
             f"the base alone, \"after\" with what was trained beside it, on {len(asked)} words that nothing was trained with.")
     header = ["trained", "base", "task", "steps", "CPU minutes", "before", "after"]
@@ -253,8 +260,8 @@ def context(lab: Lab) -> tuple[str, bool]:
             f"`{question}` becomes `{answer}`. Only the answer counts in the loss. A text is 32 chunks long, with the "
             "digits in the first (of the shortest texts in the first five) and the question in the last (eight). Three runs "
             "differ in how many chunks a gradient goes back through, and in nothing else: `--truncate 0`, which is all, as "
-            f"below, 1 and 2. Each is a curriculum from {shortest} to {farthest} tokens, of 32 chunks at any length. Who can only guess "
-            f"has a loss of {guess:.4f} nats a token ({kept + 3} tokens count, three of them are certain) and is right once in "
+            f"below, 1 and 2. Each is a curriculum from {shortest} to {farthest} tokens, of 32 chunks at any length. Who can only "
+            f"guess has a loss of {guess:.4f} nats a token ({kept + 3} tokens count, three of them are certain) and is right once in "
             f"{len(values) ** kept} times. \"Before\" is the accuracy at {farthest} tokens of what was learned with fewer.")
     header = ["gradients through", "context", "chunk", "steps", "CPU minutes", "held-out loss", "before", "answers right"]
     return section("Recall across 32 chunks", text, lab, table(header, rows)), good

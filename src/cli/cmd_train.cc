@@ -237,9 +237,9 @@ void expect_consistent(const TrainOptions& o) {
   if (!o.init_state.empty() && o.method != "state") bad("--init-state is for --method state", {});
   if ((o.lora_rank || o.lora_alpha) && o.method != "lora")
     bad("--lora-rank and --lora-alpha are for --method lora", {});
-  if (!o.lora.empty() && (o.lora_rank || !o.layers.empty() || !o.parts.empty()))
+  if (!o.lora.empty() && (o.lora_rank || !o.layers.empty()))
     bad("adapters of a file have their rank and their place",
-        {.expected = "--lora without --lora-rank, --layers and --parts"});
+        {.expected = "--lora without --lora-rank and --layers"});
   if (!o.parts.empty() && o.method == "state") bad("--parts is for --method full and lora", {});
   if (!o.dtype.empty() && o.method != "full")
     bad("--dtype is for --method full", {.hint = "adapters and states are f32"});
@@ -342,8 +342,6 @@ void run_train(TrainOptions o) {
   expect_consistent(o);
   catch_interrupts();
   o.data.context = o.trainer.context;
-  if (o.data.cache.empty() && !o.run.folder.empty())
-    o.data.cache = (fs::path(o.run.folder) / "tokens").string();
   o.data.seed = o.seed;
   o.data.sampling = meant(samplings(), o.sampling);
   o.data.order = meant(orders(), o.order);
@@ -409,6 +407,8 @@ void run_train(TrainOptions o) {
       return !interrupted();
     });
   }();
+  const std::size_t data_peak =
+      peak_resident_bytes();  // texts on their way to tokens may take more than the rest
   const MemoryPlan plan = plan_of(o, start, load, backend_options);
   expect_memory(plan);
 
@@ -473,7 +473,7 @@ void run_train(TrainOptions o) {
                 {"share_of_peak", o.run.flops_per_token * rate / o.run.peak_flops},
                 {"peak_flops", o.run.peak_flops},
                 {"flops_per_token", o.run.flops_per_token},
-                {"planned_bytes", plan.total()},
+                {"planned_bytes", std::max(plan.total(), data_peak)},
                 {"peak_resident_bytes", peak_resident_bytes()},
                 {"finished", finished},
                 {"outputs", run.outputs()}});
@@ -531,7 +531,7 @@ void add_data_options(CLI::App& cmd, TrainOptions& o) {
       ->type_name("NAME")
       ->group(group);
   cmd.add_option("--cache", o.data.cache,
-                 "Folder for tokens, so that text is tokenized once (default: FOLDER/tokens)")
+                 "Folder for tokens, so that text is tokenized once (default: kept in memory)")
       ->type_name("FOLDER")
       ->group(group);
   cmd.add_option("--vocab", o.vocab, std::string(kVocabHelp) + "; default: the model's")

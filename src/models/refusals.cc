@@ -43,9 +43,9 @@ constexpr Known kKnown[] = {
 // Files that go with a model; only if there is no embedding.
 constexpr Known kParts[] = {
     {"blocks.#.att.time_state", "a tuned state, not a model",
-     "give the model that it was tuned for; this version does not load tuned states"},
+     "give the model that it was tuned for, and this file with --init-state"},
     {"base_model.model.*", "a LoRA adapter, not a model",
-     "merge it into its model first; this version does not load adapters"},
+     "give the model that it was trained on, and this file with --lora"},
 };
 constexpr std::string_view kAdapterParts[] = {".lora_A", ".lora_B", ".lora_A.weight", ".bone"};
 

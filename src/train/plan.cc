@@ -7,7 +7,9 @@ namespace prwkv {
 MemoryPlan plan_memory(const std::string& path, const Selection& selection, const LoadOptions& load,
                        const TrainerOptions& options, BackendOptions backend) {
   MemoryPlan plan;
-  plan.process = resident_bytes();
+  // Code that has not run yet, and buffers of writers: measured.
+  constexpr std::size_t kLater = std::size_t{6} << 20;
+  plan.process = resident_bytes() + kLater;
   backend.dry_run = true;
   const std::unique_ptr<Backend> nothing = make_backend(backend);
   const TrainedModel model(path, *nothing, selection, load);

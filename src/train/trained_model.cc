@@ -211,13 +211,8 @@ void TrainedModel::add_states(const std::string& init_state) {
   if (!init_state.empty()) values = read_tuned_state(init_state, model());
   for (int l = 0; l < model().dims().L; ++l) {
     initial_.wkv.emplace_back();
-    if (!selection_.layers.empty() && !selection_.layers.contains(l)) {
-      if (values[static_cast<std::size_t>(l)].empty()) continue;
-      throw Error(
-          Code::kInvalidArgument,
-          fmt::format("{}: has a state of layer {}, which does not take part", init_state, l),
-          {.hint = "name this layer too"});
-    }
+    const bool is_trained = selection_.layers.empty() || selection_.layers.contains(l);
+    if (!is_trained && values[static_cast<std::size_t>(l)].empty()) continue;
     Tensor& t = initial_.wkv.back();
     t = make(model().state_spec(l)[initial_.entry].shape);
     const std::vector<float>& given = values[static_cast<std::size_t>(l)];
@@ -225,7 +220,7 @@ void TrainedModel::add_states(const std::string& init_state) {
       backend_.zero(t);
     else
       backend_.put(t, given);
-    add(time_state_name(l), t, {});
+    (is_trained ? trained_ : kept_).push_back({time_state_name(l), t});
   }
 }
 
@@ -282,8 +277,10 @@ void TrainedModel::save_parts(const std::string& path) const {
   std::vector<HostCopy> values;
   std::vector<Source> sources;
   std::vector<TensorSpec> specs;
-  for (std::size_t i = 0; i < trained_.size(); ++i) {
-    const Trained& t = trained_[i];
+  std::vector<Trained> all = trained_;
+  all.insert(all.end(), kept_.begin(), kept_.end());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Trained& t = all[i];
     values.emplace_back(backend_, t.value);
     sources.push_back(i < whole_.size() ? stored(values[i], whole_[i], model().dims())
                                         : values[i].source(t.name, sizes(t.value.shape)));

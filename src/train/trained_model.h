@@ -89,6 +89,7 @@ class TrainedModel {
   LoadedModel model_;
   std::vector<Param> whole_;  // parameters that are trained themselves, in front of trained_
   std::vector<Trained> trained_;
+  std::vector<Trained> kept_;  // states of layers that do not take part: they are written again
   InitialState initial_;
   std::int64_t elements_ = 0;
   double flops_ = 0;

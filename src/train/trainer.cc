@@ -121,7 +121,8 @@ StepResult Trainer::step(const std::function<bool()>& keep_going) {
                 fmt::format("step {}: the {} is no finite number", r.step,
                             std::isfinite(r.loss) ? "gradient" : "loss"),
                 {.expected = "finite losses and gradients",
-                 .found = fmt::format("loss {}, norm of the gradient {}", r.loss, r.norm),
+                 .found = fmt::format("loss {}, norm of the gradient {}", std::abs(r.loss),
+                                      std::abs(r.norm)),
                  .hint = "weights and moments are still those of the step before; a lower learning "
                          "rate or a longer warm-up may help"});
   }
@@ -156,7 +157,6 @@ OrderedJson Trainer::recipe() const {
           {"method", methods[static_cast<int>(model_.selection().method)]},
           {"lora_alpha",
            model_.selection().method == Method::kLora ? model_.selection().lora_alpha : 0.0},
-          {"data", fmt::format("{:016x}", data_.fingerprint())},
           {"batch", o.batch},
           {"micro_batch", o.pass().sequences},
           {"context", o.context},
@@ -174,7 +174,9 @@ OrderedJson Trainer::recipe() const {
           {"beta2", a.beta2},
           {"eps", a.eps},
           {"weight_decay", a.weight_decay},
-          {"clip", a.clip}};
+          {"clip", a.clip},
+          // Behind the options that it depends on too.
+          {"data", fmt::format("{:016x}", data_.fingerprint())}};
 }
 
 // A run with a stable learning rate may be made longer or shorter, as long as the steps that are done would have been the

@@ -69,7 +69,7 @@ TEST_F(Refusals, NameWhatTensorsShow) {
     std::vector<std::string> names;
     std::string what, found, hint;
   };
-  const std::string adapter = "merge it into its model first; this version does not load adapters";
+  const std::string adapter = "give the model that it was trained on, and this file with --lora";
   const std::string research = "it is not a language model of a released generation";
   const Row rows[] = {
       {{"model.layers.3.self_attn.time_maa_w1", "model.layers.3.self_attn.q_proj.weight"},
@@ -99,7 +99,7 @@ TEST_F(Refusals, NameWhatTensorsShow) {
       {{"blocks.0.att.time_state", "blocks.1.att.time_state"},
        "a tuned state, not a model",
        "'blocks.#.att.time_state'",
-       "give the model that it was tuned for; this version does not load tuned states"},
+       "give the model that it was tuned for, and this file with --init-state"},
       {{"blocks.0.att.key.lora_A", "blocks.0.att.key.lora_B"},
        "a LoRA adapter, not a model",
        "'blocks.#.att.key.lora_A'",

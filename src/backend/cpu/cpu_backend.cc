@@ -7,6 +7,7 @@
 #endif
 
 #include <fmt/ranges.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -89,6 +90,14 @@ std::string CpuBackend::description() const {
 }
 
 // A dry run touches no memory but that of ids and sequence tables, which decide what is asked for.
+Buffer CpuBackend::allocate(std::size_t bytes) {
+  if (!is_dry_) return RefBackend::allocate(bytes);
+  void* p = ::mmap(nullptr, std::max<std::size_t>(bytes, 1), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED)
+    fail(Code::kOutOfMemory, "backend 'cpu': cannot reserve {} bytes of addresses", bytes);
+  return {*this, p, std::max<std::size_t>(bytes, 1)};
+}
 void CpuBackend::upload(const Tensor& to, const void* source) {
   if (!is_dry_ || to.dtype == DType::kI32) RefBackend::upload(to, source);
 }

@@ -33,6 +33,7 @@ class CpuBackend : public RefBackend {
 
   [[nodiscard]] bool reads_host_memory() const override { return !is_dry_; }
   [[nodiscard]] bool is_dry_run() const override { return is_dry_; }
+  [[nodiscard]] Buffer allocate(std::size_t bytes) override;
   void upload(const Tensor& to, const void* source) override;
   void download(void* to, const Tensor& source) override;
   void transfer(const Tensor& to, const Tensor& source) override;
