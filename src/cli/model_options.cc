@@ -149,9 +149,10 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
       ->group(group);
   CLI::Option* adapters =
       command
-          .add_option("--lora", o.lora,
-                      "Adapters (LoRA) to run the model with, of RWKV-PEFT or 'prwkv train'; on any "
-                      "type of weights")
+          .add_option(
+              "--lora", o.lora,
+              "Adapters (LoRA) to run the model with, of RWKV-PEFT or 'prwkv train'; on any "
+              "type of weights")
           ->type_name("FILE")
           ->group(group);
   command
