@@ -120,7 +120,7 @@ def wrapped_command(command: str) -> str:
 
 def section(title: str, text: str, lab: Lab, rows: str) -> str:
     commands = "\n".join(wrapped_command(command) for command in lab.commands)
-    return f"## {title}\n\n{wrapped(text)}\n\n```sh\n{commands}\n```\n\n{rows}"
+    return f"## {title}\n\n{wrapped(text)}\n\n```sh\n{commands}\n```\n\n{rows.rstrip()}"
 
 
 def held_out(make_asked: Callable[[], str], count_asked: int, make_trained: Callable[[], str],
@@ -260,9 +260,9 @@ def context(lab: Lab) -> tuple[str, bool]:
             f"`{question}` becomes `{answer}`. Only the answer counts in the loss. A text is 32 chunks long, with the "
             "digits in the first (of the shortest texts in the first five) and the question in the last (eight). Three runs "
             "differ in how many chunks a gradient goes back through, and in nothing else: `--truncate 0`, which is all, as "
-            f"below, 1 and 2. Each is a curriculum from {shortest} to {farthest} tokens, of 32 chunks at any length. Who can only "
-            f"guess has a loss of {guess:.4f} nats a token ({kept + 3} tokens count, three of them are certain) and is right once in "
-            f"{len(values) ** kept} times. \"Before\" is the accuracy at {farthest} tokens of what was learned with fewer.")
+            f"below, 1 and 2. Each is a curriculum from {shortest} to {farthest} tokens, of 32 chunks at any length. Who can "
+            f"only guess has a loss of {guess:.4f} nats a token ({kept + 3} tokens count, three of them are certain) and is right "
+            f"once in {len(values) ** kept} times. \"Before\" is the accuracy at {farthest} tokens of what was learned with fewer.")
     header = ["gradients through", "context", "chunk", "steps", "CPU minutes", "held-out loss", "before", "answers right"]
     return section("Recall across 32 chunks", text, lab, table(header, rows)), good
 
@@ -303,7 +303,7 @@ def main() -> None:
     if options.parts:
         print(page)
     else:
-        PAGE.write_text(page, encoding="utf-8")
+        PAGE.write_text(page + "\n", encoding="utf-8")
         print(f"{PAGE}: {'all limits kept' if good else 'A LIMIT IS BROKEN'}")
     sys.exit(0 if good else 1)
 
