@@ -52,7 +52,7 @@ LEARNING_RATE = "1e-6"  # small: speed is measured, and weights are to stay what
 SHARE = {"f32": 0.50, "bf16": 0.40}
 RATIO = {"gpt": {"f32": 0.9, "bf16": 0.8}, "rwkv": {"f32": 2.0, "bf16": 2.0}}
 PRODUCTS_SHARE = 0.60
-# Relative differences of the first loss and of its gradient's norm, prwkv beside PyTorch. Measured in f32: 4e-8 and 4e-6.
+# Relative differences of the first loss and of its gradient's norm, prwkv beside PyTorch. Measured in f32: below 3e-7.
 SAME = {"f32": 1e-4, "bf16": 2e-2}
 NAMES = {"prwkv": "prwkv, RWKV-7", "gpt": "PyTorch, GPT", "rwkv": "PyTorch, RWKV-7"}
 
@@ -394,8 +394,8 @@ def speed_page(report: dict) -> list[str]:
     peaks = ", ".join(f"{r['peak_flops'] / 1e9:.0f} ({r['model']} {r['dtype']})" for r in results)
     return [
         f"Machine: {machine['cpu']}, {machine['isa']}, {report['threads']} threads; PyTorch {torch}, torch.compile. Steps of "
-        f"{report['batch']} x {report['context']} tokens, medians of {report['rounds']} interleaved rounds of "
-        f"{report['steps']} steps. Peaks measured in the same rounds, GFLOP/s: {peaks}.\n",
+        f"{report['batch']} x {report['context']} tokens; interleaved rounds: {report['rounds']}, with so many steps of each "
+        f"program: {report['steps']}. Peaks measured in the same rounds, GFLOP/s: {peaks}.\n",
         "## Steps\n",
         "Tokens/s, share of the peak (6 FLOPs for every element of the matrices a token meets, the head in and the embedding "
         "out; recomputation and recurrences not counted), prwkv's tokens/s beside the other program's (lowest and highest "
