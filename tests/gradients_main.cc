@@ -52,13 +52,6 @@ Samples read_samples(const std::string& path, std::int64_t V) {
   return samples;
 }
 
-/// Values of the activation type: f64 or f32.
-void put(Backend& backend, const Tensor& t, const std::vector<double>& values) {
-  const std::vector<float> single(values.begin(), values.end());
-  backend.upload(t, t.dtype == DType::kF64 ? static_cast<const void*>(values.data())
-                                           : static_cast<const void*>(single.data()));
-}
-
 class Training {
  public:
   explicit Training(Backend& backend) : backend_(backend), arena_(backend) {}
@@ -72,13 +65,13 @@ class Training {
     }
     const std::int32_t rows = begin.back();
     const Batch batch = {
-        .ids = ints(samples.ids),
-        .seqs = {.begin = ints(begin),
-                 .slot = ints(slot),
+        .ids = arena_.ints(samples.ids),
+        .seqs = {.begin = arena_.ints(begin),
+                 .slot = arena_.ints(slot),
                  .n = samples.B,
                  .rows = rows,
                  .slots = samples.B},
-        .wanted = {.targets = ints(samples.targets), .scale = 1.0 / rows, .l2wrap = l2wrap}};
+        .wanted = {.targets = arena_.ints(samples.targets), .scale = 1.0 / rows, .l2wrap = l2wrap}};
     std::vector<LayerState> state = empty_state(model, samples.B);
     Tape tape(backend_, arena_, params);
     Ctx c{.backend = backend_, .arena = arena_, .tape = &tape};
@@ -93,22 +86,13 @@ class Training {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   }
 
-  Tensor ints(const std::vector<std::int32_t>& values) {
-    const Tensor t = arena_.make({static_cast<std::int64_t>(values.size())}, DType::kI32);
-    backend_.upload(t, values.data());
-    return t;
-  }
-
   std::vector<LayerState> empty_state(const Model& model, std::int64_t slots) {
     std::vector<LayerState> state;
     for (int l = 0; l < model.dims().L; ++l) {
       state.emplace_back();
       for (const StateEntry& e : model.state_spec(l)) {
-        Shape shape{slots};
-        for (int i = 0; i < e.shape.rank; ++i)
-          shape.dims[static_cast<std::size_t>(shape.rank++)] = e.shape[i];
-        const Tensor t = arena_.make(shape, backend_.activation_dtype());
-        put(backend_, t, std::vector<double>(static_cast<std::size_t>(t.numel()), e.initial));
+        const Tensor t = arena_.make(e.shape.stacked(slots), backend_.activation_dtype());
+        backend_.fill(t, e.initial);
         state.back().tensors.push_back(t);
       }
     }

@@ -43,6 +43,12 @@ void Arena::reserve(std::size_t bytes) {
   backend_->will_stream(blocks_.back());
 }
 
+Tensor Arena::ints(const std::vector<std::int32_t>& values) {
+  const Tensor t = make({static_cast<std::int64_t>(values.size())}, DType::kI32);
+  backend_->upload(t, values.data());
+  return t;
+}
+
 Tensor Arena::make_packed(const Shape& shape, DType dtype, Input input) {
   const Packed packed = backend_->packed(dtype, shape, input);
   if (!packed) return make(shape, dtype);

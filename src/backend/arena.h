@@ -31,6 +31,9 @@ class Arena {
   /// shows.
   [[nodiscard]] Tensor make(const Shape& shape, DType dtype);
 
+  /// (n) i32 with these values.
+  [[nodiscard]] Tensor ints(const std::vector<std::int32_t>& values);
+
   /// A matrix (out, in) in the layout that the backend's `linear` wants, for Backend::put_rows.
   [[nodiscard]] Tensor make_packed(const Shape& shape, DType dtype, Input input);
 

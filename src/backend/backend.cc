@@ -50,6 +50,19 @@ void Backend::fill(const Tensor& to, double value) {
     upload(to, std::vector<float>(n, static_cast<float>(value)).data());
 }
 
+std::vector<double> Backend::values(const Tensor& t) {
+  const auto n = static_cast<std::size_t>(t.numel());
+  std::vector<double> values(n);
+  if (t.dtype == DType::kF64) {
+    download(values.data(), t);
+  } else {
+    std::vector<float> single(n);
+    download(single.data(), t);
+    std::copy(single.begin(), single.end(), values.begin());
+  }
+  return values;
+}
+
 Buffer HostBackend::allocate(std::size_t bytes) {
   if (bytes == 0) bytes = 1;
   void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "backend/op_args.h"
 #include "base/thread_pool.h"
@@ -128,6 +129,8 @@ class Backend {
   void fill(const Tensor& to, double value);
   /// Waits for all kernels, then copies to host memory.
   virtual void download(void* to, const Tensor& source) = 0;
+  /// The same of f32 or f64, as doubles.
+  [[nodiscard]] std::vector<double> values(const Tensor& t);
   /// Copies bytes between two tensors of the same type and size, in kernel order.
   virtual void transfer(const Tensor& to, const Tensor& source) = 0;
   /// Zeroes, in kernel order.

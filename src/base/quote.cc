@@ -24,4 +24,14 @@ std::string between(char quote, std::string_view text) {
 std::string in_quotes(std::string_view text) { return between('\'', text); }
 std::string in_double_quotes(std::string_view text) { return between('"', text); }
 
+void append_xml(std::string& xml, char c) {
+  switch (c) {
+    case '<': xml += "&lt;"; break;
+    case '>': xml += "&gt;"; break;
+    case '&': xml += "&amp;"; break;
+    case '"': xml += "&quot;"; break;
+    default: xml += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+}
+
 }  // namespace prwkv

@@ -11,5 +11,7 @@ namespace prwkv {
 std::string in_quotes(std::string_view text);
 /// "text": the same for JSON and for texts that hold single quotes themselves.
 std::string in_double_quotes(std::string_view text);
+/// One byte of UTF-8 as XML has it: markup as entities, control characters as spaces.
+void append_xml(std::string& xml, char c);
 
 }  // namespace prwkv

@@ -1,38 +1,36 @@
-/// A folder for the files of one test; for tests only.
+/// Files and messages of tests; for tests only.
 #pragma once
 
-#include <stdlib.h>
-
-#include <cstddef>
-#include <filesystem>
-#include <iterator>
-#include <stdexcept>
+#include <fstream>
+#include <sstream>
 #include <string>
-#include <system_error>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/temporary_folder.h"
 
 namespace prwkv::testing {
 
-/// Empty at first, removed with everything in it at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    path_ = std::filesystem::temp_directory_path() / "prwkv_test_XXXXXX";
-    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
+using prwkv::TemporaryFolder;
 
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  [[nodiscard]] std::ptrdiff_t files() const {
-    return std::distance(std::filesystem::directory_iterator(path_), {});
+/// The message of the Error that `action` throws, "" without one. Other exceptions pass through.
+template <class Action>
+std::string error_of(const Action& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    return e.what();
   }
+  return "";
+}
 
- private:
-  std::string path_;
-};
+inline void write_text(const std::string& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+inline std::string read_text(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
 
 }  // namespace prwkv::testing

@@ -1,5 +1,4 @@
 #include <fmt/ranges.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/memory.h"
+#include "base/temporary_folder.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model_options.h"
@@ -28,7 +28,7 @@ constexpr const char* kAuto = "auto";
 constexpr std::int64_t kLoraRank = 16;
 
 struct TrainOptions {
-  std::string model, fresh, out, vocab, dtype;
+  std::string model, fresh, vocab, dtype;
   std::string method = "full", layers, lora, init_state;
   std::vector<std::string> parts;
   std::optional<std::int64_t> lora_rank, decay;
@@ -54,14 +54,19 @@ struct TrainOptions {
 /// A word of the command line, and what it stands for.
 template <class T>
 using Words = std::vector<std::pair<std::string, T>>;
+template <class T>
+Words<T> named(std::initializer_list<T> values) {
+  Words<T> words;
+  for (const T value : values) words.emplace_back(name_of(value), value);
+  return words;
+}
 const Words<Method>& methods() {
-  static const Words<Method> words = {
-      {"full", Method::kFull}, {"lora", Method::kLora}, {"state", Method::kState}};
+  static const Words<Method> words = named({Method::kFull, Method::kLora, Method::kState});
   return words;
 }
 const Words<Schedule>& schedules() {
-  static const Words<Schedule> words = {
-      {"cosine", Schedule::kCosine}, {"wsd", Schedule::kWsd}, {"constant", Schedule::kConstant}};
+  static const Words<Schedule> words =
+      named({Schedule::kCosine, Schedule::kWsd, Schedule::kConstant});
   return words;
 }
 const Words<Sampling>& samplings() {
@@ -150,7 +155,7 @@ void keep_vocabulary(const TrainOptions& o, const Tokenizer& tokenizer) {
 /// The file that training begins with; a new model is made if it is not there yet.
 std::string start_of(const TrainOptions& o, const Tokenizer* tokenizer) {
   if (o.fresh.empty()) return o.model;
-  const std::string path = (fs::path(o.run.folder) / "init.safetensors").string();
+  std::string path = (fs::path(o.run.folder) / "init.safetensors").string();
   const ModelShape shape = new_shape(o, tokenizer);
   if (o.run.resume && fs::exists(path)) {
     const Dims is = detect(Checkpoint(path)).dims, &wanted = shape.dims;
@@ -169,25 +174,6 @@ std::string start_of(const TrainOptions& o, const Tokenizer* tokenizer) {
   });
   return path;
 }
-
-/// A folder that is gone at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_((fs::temp_directory_path() / "prwkv_plan_XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr)
-      fail(Code::kFile, "{}: cannot make a temporary folder", path_);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// What the command line does not say, from a file: names are those of the options, MODEL is `model`.
 void read_config(CLI::App& cmd, const std::string& path) {
@@ -218,8 +204,8 @@ void read_config(CLI::App& cmd, const std::string& path) {
 }
 
 void expect_consistent(const TrainOptions& o) {
-  const auto bad = [](const std::string& what, Detail detail) {
-    throw Error(Code::kInvalidArgument, "prwkv train: " + what, std::move(detail));
+  const auto bad = [](const std::string& what, const Detail& detail) {
+    throw Error(Code::kInvalidArgument, "prwkv train: " + what, detail);
   };
   if (o.model.empty() == o.fresh.empty()) {
     bad(o.model.empty() ? "no model was named" : "a model and a new one",
@@ -354,11 +340,7 @@ void run_train(TrainOptions o) {
     o.run.folder = temporary->path();
   }
   fs::create_directories(o.run.folder, ignored);  // what is wrong with it is said when it is used
-  if (!o.run.resume && fs::exists(fs::path(o.run.folder) / "checkpoint.safetensors") && !o.plan) {
-    throw Error(Code::kInvalidArgument,
-                fmt::format("{}: there is a training run in this folder", o.run.folder),
-                {.hint = "go on with it (--resume), or name another folder"});
-  }
+  if (!o.run.resume) expect_no_run(o.run.folder);
 
   std::shared_ptr<const Tokenizer> tokenizer;
   if (!o.vocab.empty()) tokenizer = tokenizer_by_name(o.vocab);
@@ -395,9 +377,7 @@ void run_train(TrainOptions o) {
                 {.hint = "name it with --vocab: world, neox, bytes or a file"});
   }
   if (!o.fresh.empty() && !o.plan) keep_vocabulary(o, *tokenizer);
-  if (o.plan) {
-    return print_plan(o, plan_of(o, start, load, backend_options));
-  }
+  if (o.plan) return print_plan(o, plan_of(o, start, load, backend_options));
 
   const auto data = [&] {
     Progress progress("data", "bytes", o.progress);

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/quote.h"
 #include "cli/text.h"
 #include "models/naming.h"
 
@@ -94,15 +95,7 @@ std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share);
 
 std::string escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
+  for (const char c : text) append_xml(out, c);
   return out;
 }
 

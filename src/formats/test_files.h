@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 #include "formats/reader.h"
 
 namespace prwkv::testing {
@@ -379,16 +380,6 @@ inline std::string broken_promise(const Reader& reader) {
   return "";
 }
 
-/// The message of the Error that `action` throws, "" without one. Other exceptions pass through.
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace prwkv::testing

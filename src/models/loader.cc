@@ -74,7 +74,9 @@ class Binder final : public ParamVisitor {
 
   void bind_matrix(const Param& p, const Source& s, Matrix& m) {
     Source wanted = p.stored == Stored::kTransposed ? s.transposed() : s;
-    const bool is_trained = options_.trained && options_.trained(p);
+    // Where something is trained, what an adapters' file replaces is too.
+    const bool is_trained =
+        options_.trained && (options_.trained(p) || (lora_ != nullptr && lora_->replaces(p.name)));
     // Kernels multiply results, not weights; but what is trained is written as it is.
     if (!is_trained) m.scale = std::exchange(wanted.scale, 1.0F);
     const auto own = options_.dtypes.find(p.name);

@@ -103,6 +103,7 @@ std::optional<Source> LoraFile::whole(const Param& p, const Dims& dims) {
   if (t == nullptr) return std::nullopt;
   const Source source = Source::of(t->name, t->dtype, t->bytes, t->shape);
   expect_parameter(*reader_, p, source, dims);
+  replaced_.insert(p.name);
   return source;
 }
 

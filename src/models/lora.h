@@ -40,6 +40,8 @@ class LoraFile {
   [[nodiscard]] std::optional<Pair> pair_of(const Param& matrix);
   /// What replaces a parameter of a model of these sizes; absent for most.
   [[nodiscard]] std::optional<Source> whole(const Param& param, const Dims& dims);
+  /// Whether whole() gave something for a parameter of this name.
+  [[nodiscard]] bool replaces(std::string_view name) const { return replaced_.contains(name); }
   /// Throws Error{kMismatch} if the file has a tensor that nobody asked for: it belongs to another model.
   void expect_all_used() const;
   [[nodiscard]] const std::string& path() const { return reader_->path(); }
@@ -51,7 +53,7 @@ class LoraFile {
 
   std::unique_ptr<Reader> reader_;
   double alpha_ = 0;
-  std::set<std::string, std::less<>> unused_;
+  std::set<std::string, std::less<>> unused_, replaced_;
 };
 
 }  // namespace prwkv

@@ -608,7 +608,7 @@ bool same_vector(const std::vector<std::int64_t>& found,
 }
 
 std::vector<std::int64_t> blinkdl_shape(const Param& p, const Dims& d) {
-  std::vector<std::int64_t> shape(p.shape.dims.begin(), p.shape.dims.begin() + p.shape.rank);
+  std::vector<std::int64_t> shape = p.shape.sizes();
   if (p.stored == Stored::kTransposed) std::swap(shape.end()[-1], shape.end()[-2]);
   if (p.stored != Stored::kVector || shape.size() != 1) return shape;
   const std::string_view name = p.name;

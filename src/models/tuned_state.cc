@@ -38,8 +38,7 @@ std::vector<std::vector<float>> read_tuned_state(const std::string& path, const 
     while (l < layers.size() && t.name != time_state_name(static_cast<std::int64_t>(l))) ++l;
     if (l == layers.size()) bad(fmt::format("a layer below {}", layers.size()), in_quotes(t.name));
     const Shape shape = model.state_spec(static_cast<int>(l))[entry].shape;
-    const std::vector<std::int64_t> expected(shape.dims.begin(), shape.dims.begin() + shape.rank);
-    if (t.shape != expected) bad(shape.str(), t.shape_str());
+    if (t.shape != shape.sizes()) bad(shape.str(), t.shape_str());
     if (!is_float(t.dtype) && t.dtype != DType::kF64)
       bad("f32, f16, bf16 or f64", std::string(name_of(t.dtype)));
     layers[l].resize(static_cast<std::size_t>(shape.numel()));

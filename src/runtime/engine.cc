@@ -24,12 +24,6 @@ struct Counter final : ParamVisitor {
   std::size_t bytes = 0;
 };
 
-Tensor upload_ints(const Ctx& c, const std::vector<std::int32_t>& values) {
-  const Tensor t = c.arena.make({static_cast<std::int64_t>(values.size())}, DType::kI32);
-  c.backend.upload(t, values.data());
-  return t;
-}
-
 }  // namespace
 
 /// State tensors of all slots: (slots, …) for each layer and entry. Grows by doubling; slots keep
@@ -58,9 +52,7 @@ struct Engine::Pool {
       for (Entry& e : layer) {
         Tensor t;
         t.dtype = backend.activation_dtype();
-        t.shape.rank = e.spec.shape.rank + 1;
-        t.shape.dims[0] = to;
-        std::copy_n(e.spec.shape.dims.begin(), e.spec.shape.rank, t.shape.dims.begin() + 1);
+        t.shape = e.spec.shape.stacked(to);
         Buffer buffer = backend.allocate(t.bytes());
         t.data = buffer.data();
         for (int s = 0; s < slots; ++s) {
@@ -226,8 +218,7 @@ State Engine::read_slot(int slot) {
   for (std::size_t l = 0; l < pool_->layers.size(); ++l) {
     for (const Pool::Entry& e : pool_->layers[l]) {
       const Tensor t = e.tensor.rows(slot, 1);
-      StateTensor out{fmt::format("blocks.{}.{}", l, e.spec.name),
-                      {e.spec.shape.dims.begin(), e.spec.shape.dims.begin() + e.spec.shape.rank},
+      StateTensor out{fmt::format("blocks.{}.{}", l, e.spec.name), e.spec.shape.sizes(),
                       std::vector<std::byte>(t.bytes())};
       backend_->download(out.bytes.data(), t);
       state.tensors.push_back(std::move(out));
@@ -244,10 +235,8 @@ void Engine::write_slot(int slot, const State& state) {
   for (std::size_t l = 0; l < pool_->layers.size(); ++l) {
     for (const Pool::Entry& e : pool_->layers[l]) {
       const std::string name = fmt::format("blocks.{}.{}", l, e.spec.name);
-      const std::vector<std::int64_t> shape(e.spec.shape.dims.begin(),
-                                            e.spec.shape.dims.begin() + e.spec.shape.rank);
       if (i >= state.tensors.size() || state.tensors[i].name != name ||
-          state.tensors[i].shape != shape ||
+          state.tensors[i].shape != e.spec.shape.sizes() ||
           state.tensors[i].bytes.size() != row_bytes(state.dtype, e.spec.shape.numel())) {
         throw Error(
             Code::kMismatch, fmt::format("the state has no tensor '{}' of the model's size", name),
@@ -347,13 +336,13 @@ void Engine::run_piece(std::span<Work> work, std::span<const std::size_t> begin,
     if (work[i].want == Logits::kLast && last_piece) logit_rows.push_back(begins.back() - 1);
   }
   Batch batch;
-  batch.ids = upload_ints(c, ids);
-  batch.seqs = {.begin = upload_ints(c, begins),
-                .slot = upload_ints(c, slots),
+  batch.ids = arena_->ints(ids);
+  batch.seqs = {.begin = arena_->ints(begins),
+                .slot = arena_->ints(slots),
                 .n = static_cast<std::int64_t>(slots.size()),
                 .rows = static_cast<std::int64_t>(ids.size()),
                 .slots = pool_->slots};
-  if (!logit_rows.empty()) batch.wanted.logit_rows = upload_ints(c, logit_rows);
+  if (!logit_rows.empty()) batch.wanted.logit_rows = arena_->ints(logit_rows);
 
   std::vector<LayerState> state = pool_->view();
   const Tensor logits = model_.model->forward(c, batch, state);

@@ -19,6 +19,16 @@ std::int64_t Shape::numel() const {
   return n;
 }
 
+std::vector<std::int64_t> Shape::sizes() const { return {dims.begin(), dims.begin() + rank}; }
+
+Shape Shape::stacked(std::int64_t n) const {
+  if (rank == kMaxRank) fail(Code::kInternal, "{} of {} have too many dimensions", n, str());
+  Shape s{n};
+  s.rank = rank + 1;
+  std::copy_n(dims.begin(), rank, s.dims.begin() + 1);
+  return s;
+}
+
 std::string Shape::str() const {
   return fmt::format("({})",
                      fmt::join(std::span(dims).first(static_cast<std::size_t>(rank)), ", "));

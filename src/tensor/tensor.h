@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "tensor/dtype.h"
@@ -21,6 +22,10 @@ struct Shape {
   Shape(std::initializer_list<std::int64_t> sizes);
   std::int64_t operator[](int i) const { return dims[static_cast<std::size_t>(i)]; }
   [[nodiscard]] std::int64_t numel() const;
+  /// As files have them.
+  [[nodiscard]] std::vector<std::int64_t> sizes() const;
+  /// (n, …): n of these, one after another.
+  [[nodiscard]] Shape stacked(std::int64_t n) const;
   /// "(512, 1024)"
   [[nodiscard]] std::string str() const;
   friend bool operator==(const Shape&, const Shape&) = default;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "tensor/dtype.h"
 #include "tensor/half.h"
 #include "tensor/seqs.h"
@@ -18,15 +19,7 @@
 namespace prwkv {
 namespace {
 
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
+using testing::error_of;
 
 const DType kAllTypes[] = {DType::kF64,    DType::kF32,   DType::kF16,  DType::kBF16, DType::kI64,
                            DType::kI32,    DType::kI16,   DType::kI8,   DType::kU8,   DType::kBool,

@@ -17,9 +17,7 @@ BackPropagation::BackPropagation(const Model& model, Backend& backend, Arena& ar
   if (options_.chunk < 1 || options_.sequences < 1 || options_.context < 1 || options_.truncate < 0)
     fail(Code::kInvalidArgument, "a pass of {} sequences of {} tokens in chunks of {}",
          options_.sequences, options_.context, options_.chunk);
-  const std::int64_t chunks = (options_.context + options_.chunk - 1) / options_.chunk,
-                     window = options_.truncate > 0 ? std::min(options_.truncate, chunks) : chunks;
-  if (window > 1 || !initial_.wkv.empty()) {
+  if (options_.window_of(options_.chunks_of(options_.context)) > 1 || !initial_.wkv.empty()) {
     for (LayerState& layer : state_.layers) {
       for (Tensor& t : layer.tensors) gradients_.watch_state(t);
     }
@@ -34,9 +32,7 @@ BackPropagation::Saved BackPropagation::make_states() const {
     for (const StateEntry& e : model_.state_spec(l)) {
       Tensor t;
       t.dtype = backend_.activation_dtype();
-      t.shape.rank = e.shape.rank + 1;
-      t.shape.dims[0] = options_.sequences;
-      std::copy_n(e.shape.dims.begin(), e.shape.rank, t.shape.dims.begin() + 1);
+      t.shape = e.shape.stacked(options_.sequences);
       saved.buffers.push_back(backend_.allocate(t.bytes()));
       t.data = saved.buffers.back().data();
       saved.layers.back().tensors.push_back(t);
@@ -63,16 +59,11 @@ void BackPropagation::copy(const std::vector<LayerState>& to, const std::vector<
   }
 }
 
-Tensor BackPropagation::ints(const std::vector<std::int32_t>& values) {
-  const Tensor t = arena_.make({static_cast<std::int64_t>(values.size())}, DType::kI32);
-  backend_.upload(t, values.data());
-  return t;
-}
-
 // Every sequence begins with the model's empty state, or with the one that is tuned.
 void BackPropagation::begin(std::int64_t sequences) {
   const ArenaScope scope(arena_);
-  const Tensor zeros = ints(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), 0));
+  const Tensor zeros =
+      arena_.ints(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), 0));
   for (std::size_t l = 0; l < state_.layers.size(); ++l) {
     const std::vector<StateEntry> spec = model_.state_spec(static_cast<int>(l));
     for (std::size_t i = 0; i < spec.size(); ++i) {
@@ -91,7 +82,8 @@ void BackPropagation::begin(std::int64_t sequences) {
 // The way back from `begin`: all sequences share the tuned state.
 void BackPropagation::to_initial_state(std::int64_t sequences) {
   const ArenaScope scope(arena_);
-  const Tensor zeros = ints(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), 0));
+  const Tensor zeros =
+      arena_.ints(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), 0));
   for (std::size_t l = 0; l < initial_.wkv.size(); ++l) {
     const Tensor& p = initial_.wkv[l];
     if (!p) continue;
@@ -107,7 +99,7 @@ void BackPropagation::to_initial_state(std::int64_t sequences) {
 std::int64_t BackPropagation::chunks_of(std::span<const Sample> samples) const {
   std::size_t longest = 1;
   for (const Sample& s : samples) longest = std::max(longest, s.inputs.size());
-  return (static_cast<std::int64_t>(longest) + options_.chunk - 1) / options_.chunk;
+  return options_.chunks_of(static_cast<std::int64_t>(longest));
 }
 
 void BackPropagation::check(std::span<const Sample> samples) const {
@@ -138,25 +130,19 @@ Losses BackPropagation::run_chunk(std::span<const Sample> samples, std::int64_t 
   }
   losses.counted = std::count_if(targets.begin(), targets.end(), [](auto t) { return t >= 0; });
   const auto n = static_cast<std::int64_t>(samples.size());
-  Batch batch = {.ids = ints(ids),
-                 .seqs = {.begin = ints(begins),
-                          .slot = ints(slots),
+  Batch batch = {.ids = arena_.ints(ids),
+                 .seqs = {.begin = arena_.ints(begins),
+                          .slot = arena_.ints(slots),
                           .n = n,
                           .rows = begins.back(),
                           .slots = options_.sequences},
                  .wanted = {}};
-  if (scale) batch.wanted = {.targets = ints(targets), .scale = *scale, .l2wrap = options_.l2wrap};
+  if (scale)
+    batch.wanted = {.targets = arena_.ints(targets), .scale = *scale, .l2wrap = options_.l2wrap};
   const Tensor loss = model_.forward(c, batch, state_.layers);
   if (!scale) return {};
   if (c.tape != nullptr) c.tape->run_backward();
-  const auto add = [&](auto each) {
-    backend_.download(each.data(), loss);
-    for (const auto x : each) losses.sum += static_cast<double>(x);
-  };
-  if (loss.dtype == DType::kF64)
-    add(std::vector<double>(static_cast<std::size_t>(loss.numel())));
-  else
-    add(std::vector<float>(static_cast<std::size_t>(loss.numel())));
+  for (const double x : backend_.values(loss)) losses.sum += x;
   return losses;
 }
 
@@ -167,8 +153,7 @@ Losses BackPropagation::backward(std::span<const Sample> samples, double scale,
     if (keep_going && !keep_going()) fail(Code::kCancelled, "stopped inside a step");
   };
   const auto n = static_cast<std::int64_t>(samples.size());
-  const std::int64_t chunks = chunks_of(samples),
-                     window = options_.truncate > 0 ? std::min(options_.truncate, chunks) : chunks;
+  const std::int64_t chunks = chunks_of(samples), window = options_.window_of(chunks);
   Losses total;
   begin(n);
   for (std::int64_t first = 0; first < chunks; first += window) {
@@ -176,7 +161,8 @@ Losses BackPropagation::backward(std::span<const Sample> samples, double scale,
     const auto before = [&](std::int64_t chunk) -> const std::vector<LayerState>& {
       return between_[static_cast<std::size_t>(chunk - first)].layers;
     };
-    if (last - first > 1 || chunks > last) copy(before(first), state_.layers);
+    const bool goes_back = last - first > 1;
+    if (goes_back) copy(before(first), state_.layers);
     for (std::int64_t chunk = first; chunk + 1 < last; ++chunk) {
       ask();
       const ArenaScope scope(arena_);
@@ -195,10 +181,10 @@ Losses BackPropagation::backward(std::span<const Sample> samples, double scale,
                 .tape = &tape,
                 .checkpoint = options_.block_checkpoints};
       total += run_chunk(samples, chunk, taped, scale);
-      if (chunk + 1 == last && last < chunks) copy(before(last), state_.layers);
+      if (goes_back && chunk + 1 == last && last < chunks) copy(before(last), state_.layers);
     }
     if (first == 0 && !initial_.wkv.empty()) to_initial_state(n);
-    if (last < chunks) copy(state_.layers, before(last));
+    if (goes_back && last < chunks) copy(state_.layers, before(last));
   }
   return total;
 }

@@ -28,11 +28,17 @@ struct PassOptions {
       false;          ///< keep only what flows between blocks, and run each block twice
   double l2wrap = 0;  ///< op::Wanted
 
+  [[nodiscard]] std::int64_t chunks_of(std::int64_t tokens) const {
+    return (tokens + chunk - 1) / chunk;
+  }
+  /// Of so many chunks, those that a gradient goes back through.
+  [[nodiscard]] std::int64_t window_of(std::int64_t chunks) const {
+    return truncate > 0 && truncate < chunks ? truncate : chunks;
+  }
   /// States that are kept: in front of each chunk of a window, and of the next one.
   [[nodiscard]] std::int64_t saved_states() const {
-    const std::int64_t chunks = (context + chunk - 1) / chunk;
-    if (chunks == 1) return 0;
-    return 1 + (truncate > 0 && truncate < chunks ? truncate : chunks);
+    const std::int64_t chunks = chunks_of(context);
+    return chunks == 1 ? 0 : 1 + window_of(chunks);
   }
 };
 
@@ -84,7 +90,6 @@ class BackPropagation {
   [[nodiscard]] Saved make_states() const;
   void copy(const std::vector<LayerState>& to, const std::vector<LayerState>& from);
   void begin(std::int64_t sequences);
-  Tensor ints(const std::vector<std::int32_t>& values);
   Losses run_chunk(std::span<const Sample> samples, std::int64_t chunk, Ctx& c,
                    std::optional<double> scale);
   [[nodiscard]] std::int64_t chunks_of(std::span<const Sample> samples) const;

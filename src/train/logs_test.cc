@@ -30,7 +30,10 @@
 namespace prwkv {
 namespace {
 
+using prwkv::testing::error_of;
+using prwkv::testing::read_text;
 using prwkv::testing::TemporaryFolder;
+using prwkv::testing::write_text;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -41,25 +44,6 @@ using ::testing::StartsWith;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
-
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-void write_text(const std::string& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-std::string read_text(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 /// While it lives, no file may grow beyond `bytes`: what a full disk looks like.
 class FullDisk {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/quote.h"
 
 namespace prwkv {
 namespace {
@@ -259,13 +260,7 @@ std::string xml_text(std::string_view text) {
       i += 2;
       continue;
     }
-    switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
+    append_xml(out, c);
   }
   return out;
 }

@@ -26,11 +26,10 @@ void write_new_model(const ModelShape& shape, const InitOptions& options, const 
   for (const Param& p : params) {
     std::vector<float> values = initial_values(p, *model, options, pool);
     if (p.stored == Stored::kTransposed) {
-      const std::vector<std::int64_t> sizes(p.shape.dims.begin(),
-                                            p.shape.dims.begin() + p.shape.rank);
       std::vector<float> turned(values.size());
       SourceReader(
-          Source::of(p.name, DType::kF32, std::as_bytes(std::span(values)), sizes).transposed())
+          Source::of(p.name, DType::kF32, std::as_bytes(std::span(values)), p.shape.sizes())
+              .transposed())
           .read(0, turned);
       values = std::move(turned);
     }

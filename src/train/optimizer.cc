@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace prwkv {
 
@@ -41,14 +42,8 @@ double AdamW::norm(const ParamGrads& gradients) {
     backend_.sum_of_squares(
         {squares_.rows(static_cast<std::int64_t>(i), 1), gradients.of(parameters_[i].value)});
   }
-  const auto root_of_sum = [&](auto each) {
-    backend_.download(each.data(), squares_);
-    double sum = 0;
-    for (const auto x : each) sum += static_cast<double>(x);
-    return std::sqrt(sum);
-  };
-  return squares_.dtype == DType::kF64 ? root_of_sum(std::vector<double>(parameters_.size()))
-                                       : root_of_sum(std::vector<float>(parameters_.size()));
+  const std::vector<double> squares = backend_.values(squares_);
+  return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }
 
 // PyTorch's clip_grad_norm_: gradients · min(1, clip / (norm + 1e-6)).

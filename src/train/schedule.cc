@@ -8,6 +8,11 @@
 
 namespace prwkv {
 
+std::string_view name_of(Schedule schedule) {
+  constexpr std::string_view kNames[] = {"cosine", "wsd", "constant"};
+  return kNames[static_cast<std::size_t>(schedule)];
+}
+
 double learning_rate(const ScheduleOptions& o, std::int64_t step) {
   if (!(o.lr > 0) || !(o.lr_final >= 0) || !std::isfinite(o.lr) || !std::isfinite(o.lr_final))
     fail(Code::kInvalidArgument, "a learning rate from {} to {}", o.lr, o.lr_final);

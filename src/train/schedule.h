@@ -11,10 +11,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace prwkv {
 
 enum class Schedule { kCosine, kWsd, kConstant };
+
+/// "cosine", "wsd", "constant"
+[[nodiscard]] std::string_view name_of(Schedule schedule);
 
 struct ScheduleOptions {
   Schedule kind = Schedule::kCosine;

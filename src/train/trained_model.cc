@@ -40,10 +40,6 @@ std::vector<float> uniform_values(std::string_view name, std::uint64_t seed, std
   return values;
 }
 
-std::vector<std::int64_t> sizes(const Shape& s) {
-  return {s.dims.begin(), s.dims.begin() + s.rank};
-}
-
 /// What a trained tensor is to be written from: host memory.
 class HostCopy {
  public:
@@ -69,11 +65,16 @@ class HostCopy {
 
 /// A trained parameter in the layout of BlinkDL's files.
 Source stored(const HostCopy& values, const Param& p, const Dims& dims) {
-  if (p.stored == Stored::kTransposed) return values.source(p.name, sizes(p.shape)).transposed();
+  if (p.stored == Stored::kTransposed) return values.source(p.name, p.shape.sizes()).transposed();
   return values.source(p.name, blinkdl_shape(p, dims));
 }
 
 }  // namespace
+
+std::string_view name_of(Method method) {
+  constexpr std::string_view kNames[] = {"full", "lora", "state"};
+  return kNames[static_cast<std::size_t>(method)];
+}
 
 std::string_view part_of(const Param& p) {
   if (p.name.starts_with("emb.")) return kEmb;
@@ -101,8 +102,11 @@ void check_selection(const Selection& s) {
     fail(Code::kInvalidArgument, "adapters of rank {} with alpha {}", s.lora_rank, s.lora_alpha);
 }
 
+bool takes_part(const Selection& s, int layer) {
+  return s.layers.empty() || s.layers.contains(layer);
+}
 bool is_selected(const Selection& s, const Param& p) {
-  return p.layer < 0 || s.layers.empty() || s.layers.contains(p.layer);
+  return p.layer < 0 || takes_part(s, p.layer);
 }
 
 /// Whether adapters go with this part, if it is selected.
@@ -132,17 +136,12 @@ TrainedModel::TrainedModel(const std::string& path, Backend& backend, const Sele
                            LoadOptions options, const std::string& init_state)
     : backend_(backend), selection_(selection) {
   check_selection(selection);
-  // What an adapters' file has as a whole was trained, and goes on being.
-  std::set<std::string, std::less<>> given;
-  if (!options.lora.empty()) {
-    const std::unique_ptr<Reader> adapters = open_weights(options.lora);
-    for (const StoredTensor& t : adapters->tensors()) given.insert(t.name);
-  }
-  const auto whole = [&](const Param& p) {
-    return is_whole(selection, p) || given.contains(p.name);
-  };
-  options.trained = whole;
+  options.trained = [&](const Param& p) { return is_whole(selection, p); };
   model_ = load_model(path, backend, options);
+  // What an adapters' file has as a whole was trained, and goes on being.
+  const auto whole = [&](const Param& p) {
+    return is_whole(selection, p) || (model_.lora != nullptr && model_.lora->replaces(p.name));
+  };
   for (const int l : selection.layers) {
     if (l < 0 || l >= model().dims().L)
       fail(Code::kInvalidArgument, "the model has layers 0 to {}, there is no layer {}",
@@ -152,7 +151,7 @@ TrainedModel::TrainedModel(const std::string& path, Backend& backend, const Sele
   for_each_param(model(), [&](const Param& p, const Tensor& t) {
     elements_ += p.shape.numel();
     if (whole(p)) {
-      add(p.name, t, group_of(p));
+      trained_.push_back({p.name, t, group_of(p)});
       whole_.push_back(p);
     }
     if (is_adapted(selection, p)) adapted.insert(p.name);
@@ -170,10 +169,6 @@ TrainedModel::TrainedModel(const std::string& path, Backend& backend, const Sele
   if (trained_.empty())
     throw Error(Code::kInvalidArgument, "nothing of the model is trained",
                 {.hint = "look at the layers and parts that were named"});
-}
-
-void TrainedModel::add(std::string name, const Tensor& value, ParamGroup group) {
-  trained_.push_back({std::move(name), value, group});
 }
 
 Tensor TrainedModel::make(const Shape& shape) {
@@ -198,8 +193,8 @@ void TrainedModel::add_adapters(const Selection& s, const std::set<std::string>&
   });
   if (model_.lora == nullptr) model_.model->visit(visitor);
   for (const auto& [name, adapter] : model_.adapters) {
-    add(lora_name(name, 'A'), adapter->a.weight, {});
-    add(lora_name(name, 'B'), adapter->b.weight, {});
+    trained_.push_back({lora_name(name, 'A'), adapter->a.weight});
+    trained_.push_back({lora_name(name, 'B'), adapter->b.weight});
     flops_ += 6 * static_cast<double>(adapter->a.weight.numel() + adapter->b.weight.numel());
   }
   if (model_.lora != nullptr) selection_.lora_alpha = model_.lora->alpha();
@@ -211,7 +206,7 @@ void TrainedModel::add_states(const std::string& init_state) {
   if (!init_state.empty()) values = read_tuned_state(init_state, model());
   for (int l = 0; l < model().dims().L; ++l) {
     initial_.wkv.emplace_back();
-    const bool is_trained = selection_.layers.empty() || selection_.layers.contains(l);
+    const bool is_trained = takes_part(selection_, l);
     if (!is_trained && values[static_cast<std::size_t>(l)].empty()) continue;
     Tensor& t = initial_.wkv.back();
     t = make(model().state_spec(l)[initial_.entry].shape);
@@ -283,7 +278,7 @@ void TrainedModel::save_parts(const std::string& path) const {
     const Trained& t = all[i];
     values.emplace_back(backend_, t.value);
     sources.push_back(i < whole_.size() ? stored(values[i], whole_[i], model().dims())
-                                        : values[i].source(t.name, sizes(t.value.shape)));
+                                        : values[i].source(t.name, t.value.shape.sizes()));
     specs.push_back({t.name, DType::kF32, sources.back().shape()});
   }
   const auto write = [&](Writer& out) {

@@ -22,6 +22,9 @@ enum class Method {
   kState,  ///< the initial state of RWKV-5, 6 and 7
 };
 
+/// "full", "lora", "state"
+[[nodiscard]] std::string_view name_of(Method method);
+
 /// Parts of a model, as --parts names them.
 ///
 ///     emb, head    the embedding; the matrix that makes logits
@@ -77,7 +80,6 @@ class TrainedModel {
   void save(const std::string& path, std::optional<DType> dtype = {}) const;
 
  private:
-  void add(std::string name, const Tensor& value, ParamGroup group);
   void add_adapters(const Selection& selection, const std::set<std::string>& matrices);
   void add_states(const std::string& init_state);
   [[nodiscard]] Tensor make(const Shape& shape);

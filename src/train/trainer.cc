@@ -73,6 +73,7 @@ Trainer::Trainer(TrainedModel& model, const Dataset& data, Arena& scratch,
     : model_(model),
       data_(data),
       options_(checked(options)),
+      start_hash_(model.start_hash()),
       exchange_(exchange != nullptr ? *exchange : alone_),
       gradients_(watched(model)),
       passes_(model.model(), model.backend(), scratch, gradients_, options_.pass(),
@@ -151,10 +152,8 @@ OrderedJson Trainer::recipe() const {
   const auto& o = options_;
   const auto& s = o.schedule;
   const auto& a = o.adamw;
-  const char* schedules[] = {"cosine", "wsd", "constant"};
-  const char* methods[] = {"full", "lora", "state"};
-  return {{"model", fmt::format("{:016x}", model_.start_hash())},
-          {"method", methods[static_cast<int>(model_.selection().method)]},
+  return {{"model", fmt::format("{:016x}", start_hash_)},
+          {"method", name_of(model_.selection().method)},
           {"lora_alpha",
            model_.selection().method == Method::kLora ? model_.selection().lora_alpha : 0.0},
           {"batch", o.batch},
@@ -164,7 +163,7 @@ OrderedJson Trainer::recipe() const {
           {"truncate", o.truncate},
           {"l2wrap", o.l2wrap},
           {"products", name_of(o.products)},
-          {"schedule", schedules[static_cast<int>(s.kind)]},
+          {"schedule", name_of(s.kind)},
           {"lr", s.lr},
           {"lr_final", s.lr_final},
           {"steps", s.steps},
@@ -210,11 +209,9 @@ void Trainer::save(const std::string& path) const {
   const auto parameters = model_.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const Trained& p = parameters[i];
-    const std::vector<std::int64_t> shape(p.value.shape.dims.begin(),
-                                          p.value.shape.dims.begin() + p.value.shape.rank);
     for (const auto& [what, t] :
          {std::pair{"", p.value}, {".m", optimizer_.m(i)}, {".v", optimizer_.v(i)}}) {
-      specs.push_back({p.name + what, t.dtype, shape});
+      specs.push_back({p.name + what, t.dtype, t.shape.sizes()});
       tensors.push_back(t);
     }
   }

@@ -73,6 +73,7 @@ class Trainer {
   TrainedModel& model_;
   const Dataset& data_;
   TrainerOptions options_;
+  std::uint64_t start_hash_;
   GradientExchange alone_;
   GradientExchange& exchange_;
   ParamGrads gradients_;

@@ -101,16 +101,30 @@ class Training : public ::testing::Test {
 };
 
 std::vector<float> values_of(Backend& backend, const Tensor& t) {
-  std::vector<float> v(static_cast<std::size_t>(t.numel()));
-  if (t.dtype == DType::kF64) {
-    std::vector<double> d(v.size());
-    backend.download(d.data(), t);
-    std::copy(d.begin(), d.end(), v.begin());
-  } else {
-    backend.download(v.data(), t);
-  }
-  return v;
+  const std::vector<double> values = backend.values(t);
+  return {values.begin(), values.end()};
 }
+
+/// A model on a backend of one thread, and the trainer of it.
+struct TestRun {
+  TestRun(const std::string& file, const Dataset& data, const TrainerOptions& options,
+          const Selection& selection = {}, const LoadOptions& load = {},
+          const std::string& state = {})
+      : backend(make_backend({.threads = 1, .packing = Packing::kEachCall})),
+        model(file, *backend, selection, load, state),
+        arena(*backend),
+        trainer(model, data, arena, options) {}
+  /// All steps that are left.
+  StepResult finish() {
+    StepResult last;
+    while (!trainer.is_done()) last = trainer.step();
+    return last;
+  }
+  std::unique_ptr<Backend> backend;
+  TrainedModel model;
+  Arena arena;
+  Trainer trainer;
+};
 
 std::vector<std::vector<float>> weights_of(const TrainedModel& model) {
   std::vector<std::vector<float>> all;
@@ -257,87 +271,62 @@ TEST_F(Training, GradientOfTheTunedStateIsExact) {
 TEST_F(Training, LowersTheLossOfTrainingAndValidation) {
   const std::string file = new_model_file();
   const Dataset tokens = data(32);
-  const auto backend = cpu();
-  TrainedModel model(file, *backend, {});
-  Arena arena(*backend);
   TrainerOptions o = options();
   o.schedule.steps = 60;
-  Trainer trainer(model, tokens, arena, o);
-  const double before = trainer.evaluate(0).mean();
-  double first = 0, last = 0;
-  while (!trainer.is_done()) {
-    const StepResult r = trainer.step();
-    if (r.step == 1) first = r.loss;
-    last = r.loss;
-  }
+  TestRun run(file, tokens, o);
+  const double before = run.trainer.evaluate(0).mean(), first = run.trainer.step().loss,
+               last = run.finish().loss;
   EXPECT_NEAR(first, std::log(24), 1) << "a new model knows nothing";
   EXPECT_LT(last, first - 0.5);
-  EXPECT_LT(trainer.evaluate(0).mean(), before - 0.5);
-  EXPECT_EQ(trainer.tokens_done(), 60 * 4 * 32);
+  EXPECT_LT(run.trainer.evaluate(0).mean(), before - 0.5);
+  EXPECT_EQ(run.trainer.tokens_done(), 60 * 4 * 32);
 }
 
 TEST_F(Training, GoesOnFromACheckpointBitForBit) {
   const std::string file = model_file(), saved = folder_ / "checkpoint.safetensors";
   const Dataset tokens = data(32);
-  const auto backend = cpu();
-  const auto run = [&](int stop_at) {
-    TrainedModel model(file, *backend, {});
-    Arena arena(*backend);
-    auto trainer = std::make_unique<Trainer>(model, tokens, arena, options());
-    while (trainer->steps_done() < stop_at) trainer->step();
-    trainer->save(saved);
-    return weights_of(model);
-  };
-  const auto whole = run(8);
-  run(3);
-  TrainedModel model(file, *backend, {});
-  Arena arena(*backend);
-  Trainer trainer(model, tokens, arena, options());
-  trainer.load(saved);
-  EXPECT_EQ(trainer.steps_done(), 3);
-  while (!trainer.is_done()) trainer.step();
-  EXPECT_EQ(weights_of(model), whole);
+  TestRun whole(file, tokens, options());
+  whole.finish();
+  TestRun first(file, tokens, options());
+  while (first.trainer.steps_done() < 3) first.trainer.step();
+  first.trainer.save(saved);
+  TestRun then(file, tokens, options());
+  then.trainer.load(saved);
+  EXPECT_EQ(then.trainer.steps_done(), 3);
+  then.finish();
+  EXPECT_EQ(weights_of(then.model), weights_of(whole.model));
 
   TrainerOptions other = options();
   other.schedule.lr = 1e-2;
-  Trainer changed(model, tokens, arena, other);
-  EXPECT_THROW(changed.load(saved), Error);
+  EXPECT_THROW(TestRun(file, tokens, other).trainer.load(saved), Error);
   const Dataset others = data(32, 5000);
-  Trainer elsewhere(model, others, arena, options());
-  EXPECT_THROW(elsewhere.load(saved), Error);
+  EXPECT_THROW(TestRun(file, others, options()).trainer.load(saved), Error);
 }
 
 TEST_F(Training, AStepThatIsStoppedHasNotHappened) {
   const std::string file = model_file();
   const Dataset tokens = data(32);
-  const auto backend = cpu();
-  TrainedModel model(file, *backend, {});
-  Arena arena(*backend);
-  Trainer trainer(model, tokens, arena, options());
-  const auto before = weights_of(model);
+  TestRun run(file, tokens, options());
+  const auto before = weights_of(run.model);
   int asked = 0;
-  EXPECT_THROW(trainer.step([&] { return ++asked < 2; }), Error);
-  EXPECT_EQ(weights_of(model), before);
-  EXPECT_EQ(trainer.steps_done(), 0);
+  EXPECT_THROW(run.trainer.step([&] { return ++asked < 2; }), Error);
+  EXPECT_EQ(weights_of(run.model), before);
+  EXPECT_EQ(run.trainer.steps_done(), 0);
 }
 
 TEST_F(Training, NoFiniteLossNoStep) {
   const std::string file = model_file();
   const Dataset tokens = data(32);
-  const auto backend = cpu();
-  TrainedModel model(file, *backend, {});
-  Arena arena(*backend);
-  Trainer trainer(model, tokens, arena, options());
-  float* weight = model.parameters()[0].value.as<float>();
-  std::fill_n(weight, model.parameters()[0].value.numel(), std::nanf(""));
+  TestRun run(file, tokens, options());
+  run.backend->fill(run.model.parameters()[0].value, std::nan(""));
   try {
-    trainer.step();
+    run.trainer.step();
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Code::kUnsupported);
     EXPECT_THAT(e.what(), ::testing::HasSubstr("step 1: the loss is no finite number"));
   }
-  EXPECT_EQ(trainer.steps_done(), 0);
+  EXPECT_EQ(run.trainer.steps_done(), 0);
 }
 
 /// Two replicas in two threads of one process.
@@ -384,15 +373,12 @@ class TwoReplicas {
 TEST_F(Training, ReplicasMeetInTheExchange) {
   const std::string file = model_file();
   const Dataset tokens = data(32);
-  const auto alone = cpu();
-  TrainedModel one(file, *alone, {});
-  Arena arena(*alone);
   TrainerOptions o = options();
   // With an eps as small as RWKV's the sign of a gradient that is nearly zero would decide.
   o.adamw.eps = 1e-3;
-  Trainer trainer(one, tokens, arena, o);
+  TestRun alone(file, tokens, o);
   StepResult expected;
-  while (trainer.steps_done() < 4) expected = trainer.step();
+  while (alone.trainer.steps_done() < 4) expected = alone.trainer.step();
 
   TwoReplicas both;
   std::vector<std::vector<float>> weights[2];
@@ -411,9 +397,9 @@ TEST_F(Training, ReplicasMeetInTheExchange) {
   EXPECT_EQ(weights[0], weights[1]);
   EXPECT_EQ(results[0].tokens, expected.tokens);
   EXPECT_NEAR(results[0].loss, expected.loss, 1e-5);
-  const auto whole = weights_of(one);
+  const auto whole = weights_of(alone.model);
   for (std::size_t i = 0; i < whole.size(); ++i)
-    EXPECT_LE(distance(weights[0][i], whole[i]), 1e-4) << one.parameters()[i].name;
+    EXPECT_LE(distance(weights[0][i], whole[i]), 1e-4) << alone.model.parameters()[i].name;
 }
 
 // ---- adapters and states
@@ -421,44 +407,35 @@ TEST_F(Training, ReplicasMeetInTheExchange) {
 TEST_F(Training, NewAdaptersChangeNothingAndThenOnlyTheyAreTrained) {
   const std::string file = model_file(), out = folder_ / "lora.safetensors";
   const Dataset tokens = data(32);
-  const auto backend = cpu();
-  TrainedModel plain(file, *backend, {});
-  TrainedModel model(file, *backend, {.method = Method::kLora, .lora_rank = 4});
-  Arena arena(*backend);
-  Trainer before(plain, tokens, arena, options()), trainer(model, tokens, arena, options());
-  EXPECT_EQ(trainer.evaluate(0).sum, before.evaluate(0).sum);
-  for (const Trained& t : model.parameters())
+  const Selection lora = {.method = Method::kLora, .lora_rank = 4};
+  TestRun plain(file, tokens, options()), run(file, tokens, options(), lora);
+  const double before = plain.trainer.evaluate(0).sum;
+  EXPECT_EQ(run.trainer.evaluate(0).sum, before);
+  for (const Trained& t : run.model.parameters())
     EXPECT_THAT(t.name,
                 ::testing::AnyOf(::testing::EndsWith(".lora_A"), ::testing::EndsWith(".lora_B")));
-  while (!trainer.is_done()) trainer.step();
-  const double trained = trainer.evaluate(0).sum;
-  EXPECT_LT(trained, before.evaluate(0).sum);
-  model.save(out);
-  TrainedModel again(file, *backend, {.method = Method::kLora}, {.dtype = {}, .lora = out});
-  Trainer loaded(again, tokens, arena, options());
-  EXPECT_EQ(loaded.evaluate(0).sum, trained);
+  run.finish();
+  const double trained = run.trainer.evaluate(0).sum;
+  EXPECT_LT(trained, before);
+  run.model.save(out);
+  TestRun again(file, tokens, options(), {.method = Method::kLora}, {.dtype = {}, .lora = out});
+  EXPECT_EQ(again.trainer.evaluate(0).sum, trained);
 }
 
 TEST_F(Training, ATunedStateIsReadBack) {
   const std::string file = model_file(), out = folder_ / "state.pth";
   const Dataset tokens = data(32);
-  const auto backend = cpu();
-  TrainedModel model(file, *backend, {.method = Method::kState});
-  Arena arena(*backend);
   TrainerOptions o = options();
   o.schedule.lr = 0.5;
-  Trainer trainer(model, tokens, arena, o);
-  const double before = trainer.evaluate(0).sum;
-  while (!trainer.is_done()) trainer.step();
-  const double tuned = trainer.evaluate(0).sum;
+  const Selection state = {.method = Method::kState};
+  TestRun run(file, tokens, o, state);
+  const double before = run.trainer.evaluate(0).sum;
+  run.finish();
+  const double tuned = run.trainer.evaluate(0).sum;
   EXPECT_LT(tuned, before);
-  model.save(out);
-  TrainedModel again(file, *backend, {.method = Method::kState}, {}, out);
-  Trainer loaded(again, tokens, arena, o);
-  EXPECT_EQ(loaded.evaluate(0).sum, tuned);
-  EXPECT_THROW(
-      TrainedModel(model_file("rwkv4:L2,C32,F64,V24"), *backend, {.method = Method::kState}),
-      Error);
+  run.model.save(out);
+  EXPECT_EQ(TestRun(file, tokens, o, state, {}, out).trainer.evaluate(0).sum, tuned);
+  EXPECT_THROW(TrainedModel(model_file("rwkv4:L2,C32,F64,V24"), *run.backend, state), Error);
 }
 
 TEST_F(Training, LayersAndPartsAreChosen) {

@@ -12,6 +12,19 @@ namespace prwkv {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr const char* kCheckpoint = "checkpoint.safetensors";
+
+}  // namespace
+
+void expect_no_run(const std::string& folder) {
+  if (!fs::exists(fs::path(folder) / kCheckpoint)) return;
+  throw Error(Code::kInvalidArgument,
+              fmt::format("{}: there is a training run in this folder", folder),
+              {.hint = "go on with it (--resume), or name another folder"});
+}
+
 TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions options)
     : trainer_(trainer), model_(model), options_(std::move(options)) {
   std::error_code error;
@@ -20,22 +33,20 @@ TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions
     throw Error(Code::kFile, fmt::format("{}: cannot make the folder", options_.folder),
                 {.found = error.message()});
   }
+  if (!options_.resume) expect_no_run(options_.folder);
   if (fs::exists(checkpoint())) {
-    if (!options_.resume) {
-      throw Error(Code::kInvalidArgument,
-                  fmt::format("{}: there is a training run in this folder", options_.folder),
-                  {.hint = "go on with it (--resume), or name another folder"});
-    }
     trainer_.load(checkpoint());
     saved_ = trainer_.steps_done();
     remove_leftovers();
     // The run may have ended between its checkpoint and these.
-    for (const std::string& path : outputs()) model_.save(path, options_.dtype);
+    write_outputs();
   }
   const std::int64_t done = trainer_.steps_done();
   log_ = RunLog::open(file("log.jsonl"), done > 0 ? done : -1);
   events_ = done > 0 ? EventFile(options_.folder, done + 1) : EventFile(options_.folder);
 }
+
+std::string TrainingRun::checkpoint() const { return file(kCheckpoint); }
 
 std::string TrainingRun::file(const std::string& name) const {
   return (fs::path(options_.folder) / name).string();
@@ -60,10 +71,15 @@ std::vector<std::string> TrainingRun::outputs() const {
 }
 
 // The checkpoint first: whatever happens then, nothing that was learned is lost.
-void TrainingRun::save() {
+void TrainingRun::save(const RunCallbacks& callbacks) {
   if (saved_ == trainer_.steps_done()) return;
   trainer_.save(checkpoint());
   saved_ = trainer_.steps_done();
+  write_outputs();
+  if (callbacks.on_save) callbacks.on_save(saved_);
+}
+
+void TrainingRun::write_outputs() const {
   for (const std::string& path : outputs()) model_.save(path, options_.dtype);
 }
 
@@ -129,16 +145,10 @@ bool TrainingRun::run(const RunCallbacks& callbacks) {
     report(r, validation);
     if (callbacks.on_step) callbacks.on_step(r);
     if (validation && callbacks.on_evaluation) callbacks.on_evaluation(r.step, *validation);
-    if (is_due(options_.save_every, r.step)) {
-      save();
-      if (callbacks.on_save) callbacks.on_save(r.step);
-    }
+    if (is_due(options_.save_every, r.step)) save(callbacks);
   }
   if (trainer_.steps_done() > 0) {
-    if (saved_ != trainer_.steps_done()) {
-      save();
-      if (callbacks.on_save) callbacks.on_save(trainer_.steps_done());
-    }
+    save(callbacks);
     draw();
   }
   return trainer_.is_done();

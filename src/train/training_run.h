@@ -47,6 +47,9 @@ struct RunCallbacks {
   std::function<bool()> keep_going{};  ///< false: stop at once, and save
 };
 
+/// Throws Error{kInvalidArgument} if there is a run in the folder.
+void expect_no_run(const std::string& folder);
+
 class TrainingRun {
  public:
   /// Makes the folder. A folder with a checkpoint is only used with `resume`: throws Error{kInvalidArgument} otherwise, and
@@ -59,12 +62,13 @@ class TrainingRun {
 
   /// Files of what is trained.
   [[nodiscard]] std::vector<std::string> outputs() const;
-  [[nodiscard]] std::string checkpoint() const { return file("checkpoint.safetensors"); }
+  [[nodiscard]] std::string checkpoint() const;
 
  private:
   [[nodiscard]] std::string file(const std::string& name) const;
   void remove_leftovers() const;
-  void save();
+  void save(const RunCallbacks& callbacks);
+  void write_outputs() const;
   void draw() const;
   void report(const StepReport& step, const std::optional<Losses>& validation);
 

@@ -986,9 +986,7 @@ class Training {
       state_.emplace_back();
       initial.emplace_back();
       for (const StateEntry& e : model_->state_spec(l)) {
-        Shape shape_of_slots{2};
-        for (int i = 0; i < e.shape.rank; ++i)
-          shape_of_slots.dims[static_cast<std::size_t>(shape_of_slots.rank++)] = e.shape[i];
+        const Shape shape_of_slots = e.shape.stacked(2);
         const bool positive = e.name == "bb";
         initial.back().push_back(
             random_values(shape_of_slots.numel(), random, positive ? 0.5 : -1, positive ? 2 : 1));
