@@ -243,6 +243,7 @@ struct LinearBackwardArgs {
   Tensor g_y, x, w, z;  // z: Projection::saved, absent for kNone
   Act act;
   float scale = 1;
+  bool sets_g_x = false;  // g_x = instead of g_x +=
 };
 
 struct TokenShiftBackwardArgs {

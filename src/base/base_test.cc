@@ -25,6 +25,7 @@
 #include "base/atomic_file.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/folder_lock.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
@@ -519,6 +520,18 @@ TEST(ThreadPool, ASinglePieceStaysOnTheCallingThread) {
   std::thread::id id;
   pool.parallel_for(10, 10, [&](std::int64_t, std::int64_t) { id = std::this_thread::get_id(); });
   EXPECT_EQ(id, std::this_thread::get_id());
+}
+
+TEST(FolderLock, KeepsOthersOutUntilItEnds) {
+  const TemporaryFolder folder;
+  {
+    const FolderLock lock(folder.path());
+    EXPECT_NE(error_of([&] { FolderLock(folder.path()); }).find("another process is writing there"),
+              std::string::npos);
+  }
+  EXPECT_EQ(error_of([&] { FolderLock(folder.path()); }), "");
+  EXPECT_NE(error_of([&] { FolderLock(folder / "absent"); }).find("cannot be opened as a folder"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -58,10 +58,10 @@ void add_merge(CLI::App& app) {
   auto o = std::make_shared<MergeOptions>();
   CLI::App* cmd = app.add_subcommand("merge", "Fold adapters (LoRA) into the weights of a model");
   cmd->footer(
-      "W becomes W + alpha / rank B A, computed in double and rounded once, to the type of the new "
-      "file. A "
-      "matrix of blocks\nbecomes f16 unless --dtype says otherwise; 'prwkv quantize' makes blocks "
-      "of the result.");
+      "W becomes W + alpha / rank B A, computed in double and rounded once, to the type of the "
+      "new\n"
+      "file. A matrix of blocks becomes f16 unless --dtype says otherwise; 'prwkv quantize' makes\n"
+      "blocks of the result.");
   cmd->add_option("MODEL", o->in, "Weight file that the adapters were trained on")
       ->required()
       ->type_name("FILE");

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/atomic_file.h"
+#include "base/folder_lock.h"
 #include "base/memory.h"
 #include "base/temporary_folder.h"
 #include "cli/commands.h"
@@ -134,20 +135,39 @@ Selection selection_of(const TrainOptions& o) {
 /// The shape of a new model; its vocabulary is as large as the one that was named, unless the shape says so.
 ModelShape new_shape(const TrainOptions& o, const Tokenizer* tokenizer) {
   ModelShape shape = model_shape(o.fresh);
-  if (tokenizer != nullptr && o.fresh.find(",V") == std::string::npos)
-    shape.dims.V = tokenizer->vocab_size();
+  if (tokenizer == nullptr) return shape;
+  if (o.fresh.find(",V") == std::string::npos) shape.dims.V = tokenizer->vocab_size();
+  if (!may_belong(*tokenizer, shape.dims.V)) {
+    throw Error(
+        Code::kInvalidArgument,
+        fmt::format("--new {}: {} is no vocabulary for it", one_line(o.fresh), o.vocab),
+        {.expected = fmt::format("rows for {} tokens, and few more", tokenizer->vocab_size()),
+         .found = fmt::format("V{}", shape.dims.V),
+         .hint = "without V the model gets as many as the vocabulary has"});
+  }
   return shape;
 }
 
-/// A vocabulary of one's own goes with the weights: 'prwkv generate FOLDER/model.safetensors' finds it there.
-void keep_vocabulary(const TrainOptions& o, const Tokenizer& tokenizer) {
-  if (!fs::is_regular_file(o.vocab) || tokenizer.name() == "world" || tokenizer.name() == "neox")
+/// A vocabulary of one's own goes with the weights: 'prwkv generate FOLDER/model.safetensors' finds it there. It is the one
+/// that was named, or MODEL's.
+void keep_vocabulary(const TrainOptions& o, const Tokenizer& tokenizer, const std::string& start) {
+  if (tokenizer.name() == "world" || tokenizer.name() == "neox") return;
+  std::string name, content;
+  if (fs::is_regular_file(o.vocab)) {
+    content = read_text(o.vocab);
+    const std::size_t first = content.find_first_not_of(" \t\r\n");
+    name =
+        first != std::string::npos && content[first] == '{' ? "tokenizer.json" : "rwkv_vocab.txt";
+  } else if (o.vocab.empty()) {
+    const Checkpoint file(start);
+    auto vocabulary = vocabulary_file_of(file, detect(file).dims.V);
+    if (!vocabulary) return;
+    name = std::move(vocabulary->file_name);
+    content = std::move(vocabulary->content);
+  } else {
     return;
-  const std::string content = read_text(o.vocab);
-  const bool is_json = content.find_first_not_of(" \t\r\n") != std::string::npos &&
-                       content[content.find_first_not_of(" \t\r\n")] == '{';
-  AtomicFile file(
-      (fs::path(o.run.folder) / (is_json ? "tokenizer.json" : "rwkv_vocab.txt")).string());
+  }
+  AtomicFile file((fs::path(o.run.folder) / name).string());
   file.write(content);
   file.commit();
 }
@@ -166,9 +186,11 @@ std::string start_of(const TrainOptions& o, const Tokenizer* tokenizer) {
     return path;
   }
   expect_room(path, shape.bytes(DType::kF32));
+  InitOptions init{.seed = o.seed};
+  if (shape.generation->name.starts_with('4')) init.emb_scale = o.trainer.schedule.lr;
   ThreadPool pool(o.threads);
   Progress progress("new model", "parameters", o.progress);
-  write_new_model(shape, {.seed = o.seed}, path, pool, [&](std::int64_t done, std::int64_t total) {
+  write_new_model(shape, init, path, pool, [&](std::int64_t done, std::int64_t total) {
     progress.update(static_cast<double>(done), static_cast<double>(total));
     return !interrupted();
   });
@@ -209,7 +231,10 @@ void expect_consistent(const TrainOptions& o) {
   };
   if (o.model.empty() == o.fresh.empty()) {
     bad(o.model.empty() ? "no model was named" : "a model and a new one",
-        {.expected = "prwkv train MODEL, or prwkv train --new SHAPE, as in --new rwkv7:L8,C320"});
+        {.expected = "prwkv train MODEL, or prwkv train --new SHAPE, as in --new rwkv7:L8,C320",
+         .hint = o.model.empty() && o.data.files.size() > 1
+                     ? "--data takes all names behind it: MODEL goes first"
+                     : ""});
   }
   if (o.plan) return;
   if (o.data.files.empty()) bad("no data were named", {.expected = "--data FILE ..."});
@@ -340,6 +365,7 @@ void run_train(TrainOptions o) {
     o.run.folder = temporary->path();
   }
   fs::create_directories(o.run.folder, ignored);  // what is wrong with it is said when it is used
+  const FolderLock lock(o.run.folder);
   if (!o.run.resume) expect_no_run(o.run.folder);
 
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -376,7 +402,7 @@ void run_train(TrainOptions o) {
     throw Error(Code::kUnsupported, fmt::format("{}: the vocabulary is not known", start),
                 {.hint = "name it with --vocab: world, neox, bytes or a file"});
   }
-  if (!o.fresh.empty() && !o.plan) keep_vocabulary(o, *tokenizer);
+  if (o.method == "full" && !o.plan) keep_vocabulary(o, *tokenizer, start);
   if (o.plan) return print_plan(o, plan_of(o, start, load, backend_options));
 
   const auto data = [&] {

@@ -24,14 +24,6 @@ namespace fs = std::filesystem;
 constexpr const char *kWorldFile = "rwkv_vocab_v20230424.txt", *kTrieFile = "rwkv_vocab.txt",
                      *kBpeFile = "tokenizer.json", *kInFile = "in the file";
 
-/// Embeddings have some rows more than there are tokens. A vocabulary of far less is another model's:
-/// GPT-NeoX's has three quarters of World's size.
-bool fits(const Tokenizer& tokenizer, std::int64_t rows) {
-  constexpr std::int64_t kPadding = 512, kShare = 8;
-  return tokenizer.vocab_size() <= rows &&
-         rows - tokenizer.vocab_size() < std::max(kPadding, rows / kShare);
-}
-
 bool have_equal_tokens(const Tokenizer& a, const Tokenizer& b) {
   const int n = std::max(a.vocab_size(), b.vocab_size());
   for (std::int32_t id = 0; id < n; ++id) {
@@ -198,7 +190,7 @@ Found beside(const Checkpoint& file, std::int64_t rows) {
     const std::string path = (folder / name).string();
     if (!fs::is_regular_file(path, ignored)) continue;
     auto tokenizer = load_tokenizer(path);
-    if (!fits(*tokenizer, rows)) continue;
+    if (!may_belong(*tokenizer, rows)) continue;
     if (name == kBpeFile)
       return recognized_bpe(std::move(tokenizer), std::string(MappedFile(path).text()));
     return {recognized(std::move(tokenizer)), path, ""};
@@ -228,6 +220,14 @@ std::string trie_text(const Tokenizer& tokenizer) {
 }
 
 }  // namespace
+
+// Embeddings have some rows more than there are tokens. A vocabulary of far less is another model's: GPT-NeoX's has three
+// quarters of World's size.
+bool may_belong(const Tokenizer& tokenizer, std::int64_t rows) {
+  constexpr std::int64_t kPadding = 512, kShare = 8;
+  return tokenizer.vocab_size() <= rows &&
+         rows - tokenizer.vocab_size() < std::max(kPadding, rows / kShare);
+}
 
 std::shared_ptr<const Tokenizer> tokenizer_of(const Checkpoint& file, std::int64_t embedding_rows) {
   return find_vocabulary(file, embedding_rows).tokenizer;

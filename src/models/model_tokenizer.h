@@ -18,6 +18,9 @@ namespace prwkv {
 /// kUnsupported} for one that cannot be used.
 std::shared_ptr<const Tokenizer> tokenizer_of(const Checkpoint& file, std::int64_t embedding_rows);
 
+/// Whether a vocabulary may be that of a model with so many embedding rows: all of its tokens and some padding.
+bool may_belong(const Tokenizer& tokenizer, std::int64_t embedding_rows);
+
 /// A vocabulary in the form in which it stands beside weights.
 struct VocabularyFile {
   /// Of the tokenizer: "world" and "neox" are the usual ones of their sizes, which no file has to state.

@@ -56,6 +56,14 @@ Tensor Tape::value(Tensor t) {
 }
 
 Tensor Tape::grad(const Tensor& t) {
+  bool is_new = false;
+  const Tensor g = grad(t, is_new);
+  if (is_new) backend_->zero(g);
+  return g;
+}
+
+Tensor Tape::grad(const Tensor& t, bool& is_new) {
+  is_new = false;
   if (!t) return {};
   if (t.var < 0) return params_->of(t);
   if (static_cast<std::size_t>(t.var) >= values_.size() ||
@@ -65,8 +73,8 @@ Tensor Tape::grad(const Tensor& t) {
   }
   Tensor& g = grads_[static_cast<std::size_t>(t.var)];
   if (!g) {
+    is_new = true;
     g = arena_->make(values_[static_cast<std::size_t>(t.var)].shape, backend_->activation_dtype());
-    backend_->zero(g);
   }
   return g.reshaped(t.shape);
 }

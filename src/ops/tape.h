@@ -57,6 +57,9 @@ class Tape {
   /// The accumulated gradient of a value or of what ParamGrads watches, same shape, activation type; absent
   /// for constants.
   [[nodiscard]] Tensor grad(const Tensor& t);
+  /// The same for a step that can either set or add: of what nobody has added to yet, `is_new` and the gradient is not
+  /// even zero.
+  [[nodiscard]] Tensor grad(const Tensor& t, bool& is_new);
   /// Appends a step; steps run last to first.
   void record(std::function<void(Tape&)> step) { steps_.push_back(std::move(step)); }
   /// Runs all steps. Gradients of the results must have been seeded.

@@ -40,6 +40,8 @@ std::vector<float> uniform_values(std::string_view name, std::uint64_t seed, std
   return values;
 }
 
+constexpr std::size_t kHashed = 4096;  // bytes of each tensor
+
 /// What a trained tensor is to be written from: host memory.
 class HostCopy {
  public:
@@ -52,6 +54,9 @@ class HostCopy {
     own_.resize(t.bytes());
     backend.download(own_.data(), t);
     bytes_ = own_;
+  }
+  [[nodiscard]] std::span<const std::byte> first(std::size_t bytes) const {
+    return bytes_.first(std::min(bytes, bytes_.size()));
   }
   [[nodiscard]] Source source(std::string_view name, std::span<const std::int64_t> shape) const {
     return Source::of(name, dtype_, bytes_, shape);
@@ -166,6 +171,12 @@ TrainedModel::TrainedModel(const std::string& path, Backend& backend, const Sele
                    .hint = "vectors and norms alone are trained with the method full"});
   }
   if (selection.method == Method::kState) add_states(init_state);
+  if (model_.lora != nullptr || !init_state.empty()) {
+    for (const Trained& t : trained_) {
+      given_hash_ = hash64(std::as_bytes(std::span(t.name)), given_hash_);
+      given_hash_ = hash64(HostCopy(backend_, t.value).first(kHashed), given_hash_);
+    }
+  }
   if (trained_.empty())
     throw Error(Code::kInvalidArgument, "nothing of the model is trained",
                 {.hint = "look at the layers and parts that were named"});
@@ -220,11 +231,10 @@ void TrainedModel::add_states(const std::string& init_state) {
 }
 
 std::uint64_t TrainedModel::start_hash() const {
-  constexpr std::size_t kFirst = 4096;  // bytes of each tensor
   std::uint64_t hash = 0;
   for (const StoredTensor& t : file().reader().tensors()) {
     hash = hash64(std::as_bytes(std::span(t.name)), hash);
-    hash = hash64(t.bytes.first(std::min(kFirst, t.bytes.size())), hash);
+    hash = hash64(t.bytes.first(std::min(kHashed, t.bytes.size())), hash);
   }
   return hash;
 }

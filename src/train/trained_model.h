@@ -59,6 +59,8 @@ class TrainedModel {
   [[nodiscard]] const Fingerprint& fingerprint() const { return model_.fingerprint; }
   /// Tells the file that training began with from others: XXH3 of names, and of the first values of each tensor.
   [[nodiscard]] std::uint64_t start_hash() const;
+  /// The same of the adapters or the state that it goes on with; 0: of none.
+  [[nodiscard]] std::uint64_t given_hash() const { return given_hash_; }
   [[nodiscard]] Backend& backend() const { return backend_; }
   [[nodiscard]] const Selection& selection() const { return selection_; }
   [[nodiscard]] std::span<const Trained> parameters() const { return trained_; }
@@ -95,6 +97,7 @@ class TrainedModel {
   InitialState initial_;
   std::int64_t elements_ = 0;
   double flops_ = 0;
+  std::uint64_t given_hash_ = 0;
 };
 
 }  // namespace prwkv

@@ -153,6 +153,7 @@ OrderedJson Trainer::recipe() const {
   const auto& s = o.schedule;
   const auto& a = o.adamw;
   return {{"model", fmt::format("{:016x}", start_hash_)},
+          {"begun_from", fmt::format("{:016x}", model_.given_hash())},
           {"method", name_of(model_.selection().method)},
           {"lora_alpha",
            model_.selection().method == Method::kLora ? model_.selection().lora_alpha : 0.0},

@@ -50,6 +50,7 @@ struct RunCallbacks {
 /// Throws Error{kInvalidArgument} if there is a run in the folder.
 void expect_no_run(const std::string& folder);
 
+/// Whoever may not be alone with the folder holds a FolderLock of it.
 class TrainingRun {
  public:
   /// Makes the folder. A folder with a checkpoint is only used with `resume`: throws Error{kInvalidArgument} otherwise, and

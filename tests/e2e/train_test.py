@@ -9,6 +9,7 @@ byte, losses from the logits that another command prints, merged weights in doub
 from __future__ import annotations
 
 import array
+import fcntl
 import hashlib
 import io
 import itertools
@@ -580,6 +581,14 @@ class Methods(TrainCase):
         self.assertEqual(said["n_vocab"], 260)
         ids = self.json("tokenize", "alpha beta", "--vocab", "v.txt")["ids"]
         self.assertEqual(self.json("generate", "own/model.safetensors", "-p", "alpha beta", "-n", 1)["prompt_tokens"], len(ids))
+        # It is then the model's, and goes on with it.
+        self.train("on", "own/model.safetensors", *self.STEPS, "--steps", 1)
+        self.assertEqual(self.json("generate", "on/model.safetensors", "-p", "alpha beta", "-n", 1)["prompt_tokens"], len(ids))
+        # A model that could never be asked anything is not trained.
+        for rows in [259, 5000]:
+            new = ["--new", f"{shape_of('7')},V{rows}", "--vocab", "v.txt"]
+            self.refused_with(USAGE, ["v.txt is no vocabulary for it", "rows for 260 tokens", f"V{rows}", "without V"],
+                              "train", *new, *self.ONE_STEP, "misfit")
 
     def test_going_on_with_adapters_and_states(self) -> None:
         """--lora and --init-state begin where their files end: the first loss is that of the model with them."""
@@ -833,6 +842,12 @@ class Resume(TrainCase):
         for word, method in [("method", "full"), ("method", "state")]:
             with self.subTest(method=method):
                 self.expect_refused(out, word, self.base(), "--method", method, *self.RUN)
+        # Those that it went on with: alpha and rank may be the same.
+        for seed in [1, 2]:
+            self.train(f"given-{seed}", self.base(), "--method", "lora", "--context", 32, "--steps", 1, "--seed", seed)
+        args = ["--method", "lora", "--lora"]
+        out = self.stopped("from-given", self.base(), *args, "given-1/lora.safetensors", *self.RUN)
+        self.expect_refused(out, "begun_from", self.base(), *args, "given-2/lora.safetensors", *self.RUN)
 
     def test_a_frozen_model_with_other_weights_is_refused(self) -> None:
         """With adapters and states the model decides the results and is not in the checkpoint."""
@@ -1045,6 +1060,18 @@ class Faults(TrainCase):
         self.ok(*args, "mine", "-q")
         self.assertEqual((self.folder / "mine/notes.txt").read_text(), "mine")
         self.ok(*args, "deep/er/run", "-q")
+
+    def test_one_run_in_a_folder_at_a_time(self) -> None:
+        self.ok("train", self.base(), *self.ONE_STEP, "shared", "-q")
+        before = contents(self.folder / "shared")
+        folder = os.open(self.folder / "shared", os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        try:
+            self.refused_with(FILE, ["shared: another process is writing there"],
+                              "train", self.base(), *self.ONE_STEP, "shared", "--resume")
+        finally:
+            os.close(folder)
+        self.assertEqual(contents(self.folder / "shared"), before)
 
     def test_a_folder_without_permission(self) -> None:
         place = self.folder / "closed"

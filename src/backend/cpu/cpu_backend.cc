@@ -32,6 +32,8 @@ constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
 // The same when x has many rows (ops/linear/blocking_cpu.h), in units of two panels.
 constexpr std::int64_t kStripsPerThread = 8, kStripChannels = 32;
 static_assert(kStripChannels % cpu::kMostPanelRows == 0);
+// Products with few output channels are cut into rows of x too.
+constexpr std::int64_t kPiecesOfNarrow = 4;
 // The same for weights by input, whose pieces are slices of rows.
 constexpr std::int64_t kSlicesPerThread = 2;
 
@@ -179,8 +181,9 @@ std::byte* CpuBackend::room(Buffer& buffer, std::size_t bytes) {
 }
 
 std::int64_t CpuBackend::tile_width(cpu::Form form, std::int64_t T) const {
-  const std::int64_t most = kernels_.tile_cols(form), tiles = (T + most - 1) / most;
-  return (T + tiles - 1) / tiles;
+  const std::int64_t most = kernels_.tile_cols(form),
+                     tiles = std::max<std::int64_t>(1, (T + most - 1) / most);
+  return std::max<std::int64_t>(1, (T + tiles - 1) / tiles);
 }
 
 // Each distinct input once for each form, however many matrices it is multiplied with.
@@ -190,11 +193,11 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   std::size_t count = 0, bytes = 0;
   for (int p = 0; p < n; ++p) {
     cpu::Product& part = parts[p];
-    const cpu::Form form = kernels_.form(part.dtype, part.layout, part.T);
-    if (form == cpu::Form::kFloat || part.T == 0) {
+    const cpu::Form form = form_of(part);
+    part.width = tile_width(form, part.T);
+    if (form == cpu::Form::kFloat && part.T == 1)  // a tile already
       part.activations = reinterpret_cast<const std::byte*>(part.x);
-      continue;
-    }
+    if (form == cpu::Form::kFloat || part.T == 0) continue;
     std::size_t i = 0;
     while (i < count && (inputs[i].form != form || inputs[i].x != part.x || inputs[i].T != part.T ||
                          inputs[i].in != part.in || inputs[i].x_stride != part.x_stride))
@@ -207,7 +210,7 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
                      .T = part.T,
                      .in = part.in,
                      .x_stride = part.x_stride,
-                     .width = tile_width(form, part.T)};
+                     .width = part.width};
     at[count++] = bytes;
     constexpr std::size_t kLine = 64;
     const auto whole = static_cast<std::size_t>(part.T * kernels_.activation_bytes(form, part.in));
@@ -217,10 +220,8 @@ void CpuBackend::convert_activations(cpu::Product* parts, int n) {
   std::byte* to = room(activations_, bytes);
   for (std::size_t i = 0; i < count; ++i) inputs[i].to = to + at[i];
   for (int p = 0; p < n; ++p) {
-    if (parts[p].activations != nullptr) continue;
-    const cpu::Activations& a = inputs[input_of[static_cast<std::size_t>(p)]];
-    parts[p].activations = a.to;
-    parts[p].width = a.width;
+    if (form_of(parts[p]) != cpu::Form::kFloat && parts[p].T > 0)
+      parts[p].activations = inputs[input_of[static_cast<std::size_t>(p)]].to;
   }
   std::int64_t rows = 0;
   for (std::size_t i = 0; i < count; ++i) rows += inputs[i].T;
@@ -303,12 +304,43 @@ std::int64_t CpuBackend::units_of_piece(const cpu::Product& p, std::int64_t piec
   return whole(piece_bytes / row, streams, p.out / threads);
 }
 
+std::int64_t CpuBackend::rows_of_piece(const cpu::Product& p, std::int64_t units) const {
+  const std::int64_t strips = (p.out + units - 1) / units, wanted = kPiecesOfNarrow * pool_.size();
+  if (form_of(p) == cpu::Form::kBytes || p.layout == Layout::kByInput || strips >= wanted ||
+      pool_.size() == 1)
+    return p.T;
+  const std::int64_t rows = std::max(kLeastRows, p.T * strips / wanted);
+  return (rows + p.width - 1) / p.width * p.width;
+}
+
 void CpuBackend::products(cpu::Product* parts, int n) {
   convert_activations(parts, n);
   prepare_segments(parts, n);
+  run_pieces(parts, n);
+  add_segments(parts, n);
+}
+
+cpu::Product CpuBackend::rows_of(const cpu::Product& p, std::int64_t begin,
+                                 std::int64_t end) const {
+  cpu::Product q = p;
+  q.T = end - begin;
+  q.y += begin * p.y_stride;
+  q.x += begin * (p.x_is_transposed ? 1 : p.x_stride);
+  if (p.saved != nullptr) q.saved += begin * p.y_stride;
+  if (p.addend != nullptr) q.addend += begin * p.y_stride;
+  if (p.activations != nullptr) {
+    const cpu::Form form = p.dtype == DType::kBF16
+                               ? kernels_.form(p.dtype, p.layout, p.T, p.x_stride)
+                               : cpu::Form::kFloatTiles;
+    q.activations += begin * kernels_.activation_bytes(form, p.in);
+  }
+  return q;
+}
+
+void CpuBackend::run_pieces(const cpu::Product* parts, int n) {
   // Pieces of all parts are numbered one after the other: `first[p]` is the first piece of part p.
   std::array<std::int64_t, LinearArgs::kMax + 1> first{};
-  std::array<std::int64_t, LinearArgs::kMax> rows{};
+  std::array<std::int64_t, LinearArgs::kMax> units{}, rows{}, slices{};
   std::int64_t bytes = 0, work = 0;
   const auto units_of = [&](const cpu::Product& p) {
     return is_in_segments(p) ? p.segments.n * p.segments.parts : p.out;
@@ -321,8 +353,10 @@ void CpuBackend::products(cpu::Product* parts, int n) {
       std::clamp(bytes / (kPiecesPerThread * pool_.size()), kShortestPiece, kPieceBytes);
   for (int p = 0; p < n; ++p) {
     const auto i = static_cast<std::size_t>(p);
-    rows[i] = units_of_piece(parts[p], piece_bytes);
-    first[i + 1] = first[i] + (units_of(parts[p]) + rows[i] - 1) / rows[i];
+    units[i] = units_of_piece(parts[p], piece_bytes);
+    rows[i] = std::max<std::int64_t>(1, rows_of_piece(parts[p], units[i]));
+    slices[i] = (units_of(parts[p]) + units[i] - 1) / units[i];
+    first[i + 1] = first[i] + slices[i] * ((parts[p].T + rows[i] - 1) / rows[i]);
   }
   const std::int64_t pieces = first[static_cast<std::size_t>(n)];
   parallel_for(
@@ -330,12 +364,18 @@ void CpuBackend::products(cpu::Product* parts, int n) {
         std::size_t p = 0;
         for (std::int64_t piece = begin; piece < end; ++piece) {
           while (piece >= first[p + 1]) ++p;
-          const std::int64_t row = (piece - first[p]) * rows[p];
-          const auto run = is_in_segments(parts[p]) ? kernels_.product_segments : kernels_.product;
-          run(parts[p], row, std::min(row + rows[p], units_of(parts[p])));
+          const cpu::Product& part = parts[p];
+          const std::int64_t unit = (piece - first[p]) % slices[p] * units[p],
+                             last = std::min(unit + units[p], units_of(part)),
+                             row = (piece - first[p]) / slices[p] * rows[p];
+          if (is_in_segments(part))
+            kernels_.product_segments(part, unit, last);
+          else if (rows[p] >= part.T)
+            kernels_.product(part, unit, last);
+          else
+            kernels_.product(rows_of(part, row, std::min(row + rows[p], part.T)), unit, last);
         }
       });
-  add_segments(parts, n);
 }
 
 void CpuBackend::narrow_weights(cpu::Product* parts, int n) {

@@ -66,6 +66,8 @@ class CpuBackend : public RefBackend {
  private:
   /// Of weights, that a thread takes at a time at most, with few rows of x.
   static constexpr std::int64_t kPieceBytes = 256 * 1024;
+  /// Rows of x, where products are cut into those: about a chunk (ops/linear/blocking_cpu.h).
+  static constexpr std::int64_t kLeastRows = 96;
 
   /// Work on pieces of [0, count), shared among threads; none of it in a dry run.
   template <class F>
@@ -77,7 +79,10 @@ class CpuBackend : public RefBackend {
   float* floats(Buffer& buffer, std::int64_t n) {
     return reinterpret_cast<float*>(room(buffer, static_cast<std::size_t>(n) * sizeof(float)));
   }
-  /// Rows of T that lie together: tiles of about the same size.
+  [[nodiscard]] cpu::Form form_of(const cpu::Product& p) const {
+    return kernels_.form(p.dtype, p.layout, p.T, p.x_stride);
+  }
+  /// Rows of T that are multiplied together: tiles of about the same size.
   [[nodiscard]] std::int64_t tile_width(cpu::Form form, std::int64_t T) const;
   void pack_panels(const cpu::Packing& all, std::int64_t n);
   void products(cpu::Product* parts, int n);
@@ -85,6 +90,12 @@ class CpuBackend : public RefBackend {
   void pack_for_call(cpu::Product* parts, int n);
   /// Output channels, or units of segments, that a thread takes at a time.
   [[nodiscard]] std::int64_t units_of_piece(const cpu::Product& p, std::int64_t piece_bytes) const;
+  /// Rows of x that a thread takes at a time, for so many output channels.
+  [[nodiscard]] std::int64_t rows_of_piece(const cpu::Product& p, std::int64_t units) const;
+  /// Floats; the product for rows [begin, end) of x alone, begin being the first of a tile.
+  [[nodiscard]] cpu::Product rows_of(const cpu::Product& p, std::int64_t begin,
+                                     std::int64_t end) const;
+  void run_pieces(const cpu::Product* parts, int n);
   void convert_activations(cpu::Product* parts, int n);
   void prepare_segments(cpu::Product* parts, int n);
   void add_segments(cpu::Product* parts, int n);
@@ -94,6 +105,7 @@ class CpuBackend : public RefBackend {
 
   /// y (rows, columns of the weights) += x · weights, x being (rows, steps), or (steps, rows) if transposed.
   struct GradientProduct {
+    bool adds = true;  // false: y =
     float* y;
     std::int64_t rows, y_stride;
     const float* x;
@@ -103,9 +115,8 @@ class CpuBackend : public RefBackend {
   };
   void add_product(const GradientProduct& g);
   void add_product_of_bf16(const GradientProduct& g);
-  /// The product itself, its operands being in the form of `weights` already.
-  void add_prepared(const GradientProduct& g, const void* panels, DType dtype, const void* tiles,
-                    std::int64_t width);
+  /// Of f32 operands that are where `g` says.
+  [[nodiscard]] cpu::Product product_of(const GradientProduct& g) const;
   /// Matrices of f32 become bf16 for one call (BackendOptions::products).
   void narrow_weights(cpu::Product* parts, int n);
   /// to += the sum of the rows of x, if it is wanted.

@@ -43,29 +43,96 @@ void CpuBackend::column_sums(const Tensor& to, const float* x, std::int64_t rows
   });
 }
 
-// y (rows, columns) += x · weights, both operands brought into the forms of a product: panels of f32 whose lanes are
-// the columns of `weights`, and tiles of the rows of x, or of its columns.
+namespace {
+
+/// Whether the processor sees the next row coming, rows being so many bytes apart.
+bool sees_next_row(std::int64_t stride) { return stride <= 2048; }
+
+/// Whether the columns of a matrix can be lanes where they are: whole panels of f32, in L2, rows not all in the same few
+/// sets of L1.
+bool serves_as_it_lies(const cpu::Columns& m, std::int64_t lanes) {
+  constexpr std::int64_t kLine = 64, kSets = 64, kLeastPlaces = 4, kCache = 2 << 20;
+  return m.dtype == DType::kF32 && m.n_columns % lanes == 0 && sees_next_row(m.stride) &&
+         m.stride % kLine == 0 && kSets / std::gcd(m.stride / kLine, kSets) >= kLeastPlaces &&
+         m.stride * m.n_rows <= kCache;
+}
+
+/// The columns [begin, end) of a matrix of floats; begin is the first of a panel.
+cpu::Columns slice_of(cpu::Columns m, std::int64_t begin, std::int64_t end) {
+  m.rows += row_bytes(m.dtype, begin);
+  m.panels += begin * m.n_rows;
+  m.n_columns = end - begin;
+  return m;
+}
+
+}  // namespace
+
+cpu::Product CpuBackend::product_of(const GradientProduct& g) const {
+  return {.y = g.y,
+          .saved = nullptr,
+          .x = g.x,
+          .w = g.weights.rows,
+          .bias = nullptr,
+          .T = g.rows,
+          .in = g.weights.n_rows,
+          .out = g.weights.n_columns,
+          .x_stride = g.x_stride,
+          .y_stride = g.y_stride,
+          .dtype = DType::kF32,
+          .act = Act::kNone,
+          .layout = Layout::kPacked,
+          .adds = g.adds,
+          .width = tile_width(cpu::Form::kFloatTiles, g.rows),
+          .x_is_transposed = g.x_is_transposed};
+}
+
+// The lanes of the product are the columns of `weights`. What has to be copied first is copied by the thread that is about
+// to use it, as far as possible: it is in its cache then.
 void CpuBackend::add_product(const GradientProduct& g) {
   const std::int64_t lanes = kernels_.panel_rows, columns = g.weights.n_columns,
                      steps = g.weights.n_rows;
   if (g.rows == 0 || columns == 0 || steps == 0) return;
   if (products_in_bf16_ && g.weights.dtype == DType::kF32) return add_product_of_bf16(g);
+  cpu::Product p = product_of(g);
+  const bool needs_tiles =
+      g.x_is_transposed ? !sees_next_row(g.x_stride * static_cast<std::int64_t>(sizeof(float)))
+                        : form_of(p) == cpu::Form::kFloatTiles;
   cpu::Columns weights = g.weights;
-  weights.panels = floats(panels_, (columns + lanes - 1) / lanes * lanes * steps);
-  parallel_for(
-      steps, std::max<std::int64_t>(1, kElementsAtOnce / columns),
-      [&](std::int64_t begin, std::int64_t end) { kernels_.pack_columns(weights, begin, end); });
-  const std::int64_t width = tile_width(cpu::Form::kFloatTiles, g.rows);
+  if (serves_as_it_lies(weights, lanes)) {
+    p.w_row_bytes = weights.stride;
+  } else {
+    weights.panels = floats(panels_, (columns + lanes - 1) / lanes * lanes * steps);
+    p.w = reinterpret_cast<const std::byte*>(weights.panels);
+    if (!needs_tiles && !is_block(weights.dtype)) {
+      if (!g.x_is_transposed) convert_activations(&p, 1);  // one row is a tile
+      const std::int64_t strip = units_of_piece(p, kPieceBytes);
+      return parallel_for(
+          (columns + strip - 1) / strip, 1, [&](std::int64_t first, std::int64_t last) {
+            const std::int64_t begin = first * strip, end = std::min(last * strip, columns);
+            kernels_.pack_columns(slice_of(weights, begin, end), 0, steps);
+            kernels_.product(p, begin, end);
+          });
+    }
+    parallel_for(
+        steps, std::max<std::int64_t>(1, kElementsAtOnce / columns),
+        [&](std::int64_t begin, std::int64_t end) { kernels_.pack_columns(weights, begin, end); });
+  }
+  if (!needs_tiles) {
+    if (!g.x_is_transposed) convert_activations(&p, 1);
+    return run_pieces(&p, 1);
+  }
   float* tiles = floats(activations_, g.rows * steps);
-  const std::int64_t at_once = std::max<std::int64_t>(1, kElementsAtOnce / steps / width) * width;
-  parallel_for(g.rows, at_once, [&](std::int64_t begin, std::int64_t end) {
+  p.activations = reinterpret_cast<const std::byte*>(tiles);
+  const std::int64_t slice = std::max<std::int64_t>(1, kLeastRows / p.width) * p.width;
+  parallel_for((g.rows + slice - 1) / slice, 1, [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t begin = first * slice, end = std::min(last * slice, g.rows);
     if (g.x_is_transposed) {
       kernels_.tiles_of_columns({.to = tiles,
                                  .x = g.x,
                                  .rows = g.rows,
                                  .steps = steps,
                                  .stride = g.x_stride,
-                                 .width = width},
+                                 .width = p.width},
                                 begin, end);
     } else {
       kernels_.convert_activations({.form = cpu::Form::kFloatTiles,
@@ -74,33 +141,11 @@ void CpuBackend::add_product(const GradientProduct& g) {
                                     .T = g.rows,
                                     .in = steps,
                                     .x_stride = g.x_stride,
-                                    .width = width},
+                                    .width = p.width},
                                    begin, end);
     }
+    kernels_.product(rows_of(p, begin, end), 0, columns);
   });
-  add_prepared(g, weights.panels, DType::kF32, tiles, width);
-}
-
-void CpuBackend::add_prepared(const GradientProduct& g, const void* panels, DType dtype,
-                              const void* tiles, std::int64_t width) {
-  const cpu::Product p = {.y = g.y,
-                          .saved = nullptr,
-                          .x = nullptr,
-                          .w = static_cast<const std::byte*>(panels),
-                          .bias = nullptr,
-                          .T = g.rows,
-                          .in = g.weights.n_rows,
-                          .out = g.weights.n_columns,
-                          .x_stride = 0,
-                          .y_stride = g.y_stride,
-                          .dtype = dtype,
-                          .act = Act::kNone,
-                          .layout = Layout::kPacked,
-                          .adds = true,
-                          .activations = static_cast<const std::byte*>(tiles),
-                          .width = width};
-  parallel_for(p.out, units_of_piece(p, kPieceBytes),
-               [&](std::int64_t begin, std::int64_t end) { kernels_.product(p, begin, end); });
 }
 
 namespace {
@@ -155,24 +200,14 @@ void CpuBackend::add_product_of_bf16(const GradientProduct& g) {
     x = rows;
     x_stride = steps;
   }
-  // At least two rows, or tiles would not be what is wanted.
-  const cpu::Form form =
-      kernels_.form(DType::kBF16, Layout::kPacked, std::max<std::int64_t>(2, g.rows));
-  const std::int64_t width = tile_width(form, g.rows);
-  std::byte* tiles =
-      room(activations_, static_cast<std::size_t>(g.rows * kernels_.activation_bytes(form, steps)));
-  const std::int64_t at_once = std::max<std::int64_t>(1, kElementsAtOnce / steps / width) * width;
-  parallel_for(g.rows, at_once, [&](std::int64_t begin, std::int64_t end) {
-    kernels_.convert_activations({.form = form,
-                                  .to = tiles,
-                                  .x = x,
-                                  .T = g.rows,
-                                  .in = steps,
-                                  .x_stride = x_stride,
-                                  .width = width},
-                                 begin, end);
-  });
-  add_prepared(g, packed, DType::kBF16, tiles, width);
+  cpu::Product p = product_of(g);
+  p.w = packed;
+  p.dtype = DType::kBF16;
+  p.x = x;
+  p.x_stride = x_stride;
+  p.x_is_transposed = false;
+  convert_activations(&p, 1);
+  run_pieces(&p, 1);
 }
 
 void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
@@ -201,7 +236,8 @@ void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
   }
   if (a.scale != 1) scaled_slopes(a.scale);
   if (a.g_x) {
-    add_product({.y = a.g_x.as<float>(),
+    add_product({.adds = !a.sets_g_x,
+                 .y = a.g_x.as<float>(),
                  .rows = T,
                  .y_stride = in,
                  .x = g_z,
@@ -331,8 +367,8 @@ void CpuBackend::wkv7_backward(const Wkv7BackwardArgs& a) {
   constexpr std::int64_t kRun = 16;
   const std::int64_t H = a.state.dim(1), N = a.state.dim(2),
                      runs = (longest(a.seqs) + kRun - 1) / kRun,
-                     unit = (runs + 2) * N * N + kRun * 13 * N + (kRun + 1) * cpu::kStateRows * N +
-                            kRun * cpu::kStateRows;
+                     unit = (runs + 2) * N * N + kRun * 13 * N +
+                            (kRun + 1) * cpu::kMostStateRows * N + kRun * cpu::kMostStateRows;
   const cpu::Wkv7Backward args = {
       {.scratch = floats(kept_, a.seqs.n * H * unit), .unit_scratch = unit, .run = kRun}, a};
   parallel_for(a.seqs.n * a.state.dim(1), 1, [&](std::int64_t begin, std::int64_t end) {

@@ -15,7 +15,7 @@ namespace prwkv::cpu {
 struct Product {
   float* y;            // (T, out), rows y_stride apart
   float* saved;        // the same layout, or nullptr: receives what `act` is applied to
-  const float* x;      // (T, in), rows x_stride apart
+  const float* x;      // (T, in), rows x_stride apart; or what is x_is_transposed
   const std::byte* w;  // (out, in) of `dtype` in `layout`; rows as files have them: any alignment
   const float* bias;   // (out) or nullptr
   std::int64_t T, in, out, x_stride, y_stride;
@@ -26,8 +26,12 @@ struct Product {
   Layout layout = Layout::kRows;
   bool adds = false;         // y += instead of y =; panels of floats, nothing behind them
   bool skips_zeros = false;  // weights by input: those that meet zeros are not read
-  const std::byte* activations = nullptr;  // x in its form
-  std::int64_t width = 1;                  // rows of it that lie together
+  const std::byte* activations = nullptr;  // x in its form, but for kFloat
+  std::int64_t width = 1;                  // rows of it that are multiplied together
+  // Gradients; f32 alone.
+  bool x_is_transposed = false;  // x (in, T), its rows x_stride apart
+  std::int64_t w_row_bytes =
+      0;  // not 0: w (in, out) as it lies, its rows so far apart, out whole panels
   /// Weights by input and one row of x: what the segments of its inputs give. The channels are cut into
   /// parts where there are more threads than segments.
   struct Segments {
@@ -55,10 +59,10 @@ struct ByInputPacking {
 
 /// What activations become before they meet weights of a type.
 enum class Form {
-  kFloat,       ///< what they are: one row of f32, or weights lie as in files
-  kFloatTiles,  ///< several of them, as tiles read them (ops/linear/float_product_cpu.h)
-  kBF16Tiles,   ///< bf16, where the processor multiplies that
-  kBytes,       ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
+  kFloat,  ///< what they are
+  kFloatTiles,  ///< a few rows, or where they lie badly, as tiles read them (ops/linear/float_product_cpu.h)
+  kBF16Tiles,  ///< bf16, where the processor multiplies that
+  kBytes,      ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
 };
 
 /// Activations on their way into a form.
@@ -134,8 +138,8 @@ struct SumOfSquares {
   std::int64_t n;
 };
 
-/// Rows of a state that a backward kernel takes together.
-inline constexpr std::int64_t kStateRows = 4;
+/// Rows of a state that a backward kernel takes together; RWKV-7's at most.
+inline constexpr std::int64_t kStateRows = 4, kMostStateRows = 8;
 
 template <class Args>
 using Kernel = void (*)(const Args& args, std::int64_t begin, std::int64_t end);
@@ -149,7 +153,7 @@ struct KernelTable {
   Kernel<Packing> pack;                     // rows; whole panels
   Kernel<ByInputPacking> pack_by_input;     // groups of 32 inputs
   Kernel<Activations> convert_activations;  // rows
-  Form (*form)(DType weights, Layout layout, std::int64_t T);
+  Form (*form)(DType weights, Layout layout, std::int64_t T, std::int64_t x_stride);
   std::int64_t (*activation_bytes)(Form form, std::int64_t in);  // of a row
   std::int64_t (*panel_bytes)(DType dtype, std::int64_t in);     // of one panel; 0: no such panels
   std::int64_t (*by_input_bytes)(DType dtype, std::int64_t out, std::int64_t in);  // 0: not so
@@ -157,7 +161,7 @@ struct KernelTable {
   std::int64_t by_input_channels;            // output channels that are computed together
   std::int64_t panel_rows;                   // rows of weights in a panel
   std::int64_t streams;                      // panels that are read side by side
-  std::int64_t (*tile_cols)(Form form);      // most rows of activations that lie together
+  std::int64_t (*tile_cols)(Form form);      // most rows of activations at once
   Kernel<TokenShiftArgs> token_shift;        // rows; the carried row is the caller's business
   Kernel<TokenDeltaArgs> token_delta;        // rows; likewise
   Kernel<ShiftByArgs> shift_by;              // rows
@@ -177,8 +181,8 @@ struct KernelTable {
   Kernel<TinyAttentionArgs> tiny_attention;  // sequence x channel
   Kernel<CrossEntropyArgs> cross_entropy;    // rows
   Kernel<Columns> pack_columns;              // rows
-  Kernel<ColumnTiles> tiles_of_columns;      // columns of x
   Kernel<Slopes> slopes;                     // elements
+  Kernel<ColumnTiles> tiles_of_columns;      // columns of x
   Kernel<ColumnSums> column_sums;            // columns
   Kernel<EmbeddingBackwardArgs> embedding_backward;      // channels
   Kernel<LayerNormBackward> layer_norm_backward;         // rows

@@ -73,6 +73,7 @@ struct Chunk {
 /// The columns of panels. A unit is what the kind of weights takes at once; a group is so many quanta.
 struct Grouping {
   std::int64_t units, unit_bytes;  ///< of a panel
+  std::int64_t panel_bytes;        ///< from one panel to the next
   std::int64_t quantum;            ///< units
   std::int64_t row_bytes;          ///< of one row of activations in a quantum
 };
@@ -147,7 +148,6 @@ inline void for_chunks(const cpu::Product& p, const Grouping& g, std::int64_t be
   const auto least = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t head = begin / Vec::size, last = up(end, Vec::size);
-  const std::int64_t panel_bytes = g.units * g.unit_bytes;
   // Rows with all their columns, if that is a chunk of them: weights come once more for the next rows, but y,
   // which lies worse, is met once. Passes, and chunks in a pass, have about the same size, in whole tiles.
   const std::int64_t whole = kCache / (g.row_bytes * up(g.units, g.quantum));
@@ -162,12 +162,12 @@ inline void for_chunks(const cpu::Product& p, const Grouping& g, std::int64_t be
     for (std::int64_t first = 0; first < g.units; first += group) {
       const std::int64_t count = least(group, g.units - first);
       for (std::int64_t panel = head; panel < last; panel += most) {
-        const std::byte* here = p.w + panel * panel_bytes + first * g.unit_bytes;
-        const std::byte* beyond = here + most * panel_bytes;
+        const std::byte* here = p.w + panel * g.panel_bytes + first * g.unit_bytes;
+        const std::byte* beyond = here + most * g.panel_bytes;
         if (panel + most >= last)  // the next group begins with the first panels
           beyond = first + count == g.units
                        ? nullptr
-                       : p.w + head * panel_bytes + (first + count) * g.unit_bytes;
+                       : p.w + head * g.panel_bytes + (first + count) * g.unit_bytes;
         with_width<most>(last - panel, [&]<int N>() {
           for (std::int64_t t = from; t < to; t += rows) {
             const bool is_last = t + rows >= to;

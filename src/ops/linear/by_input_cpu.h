@@ -311,7 +311,7 @@ inline void few_rows(const cpu::Product& p, Channels channels) {
   static_assert(kChannels % (kVecs * Vec::size) == 0);
   alignas(64) float sums[Vec::tile_cols * cpu::kWidestSlice];
   const std::int64_t n = channels.end - channels.begin, row = p.out * W::kBytes;
-  const auto* x = reinterpret_cast<const float*>(p.activations);
+  const auto* x = reinterpret_cast<const float*>(p.activations);  // one tile
   for (std::int64_t first = 0; first < p.in; first += kSegment) {
     const std::int64_t end = p.in - first < kSegment ? p.in : first + kSegment;
     for (std::int64_t t = 0; t < p.T; ++t) set_to_zero(sums + t * n, {0, n});
@@ -387,8 +387,14 @@ inline void many_rows(const cpu::Product& p, Channels channels) {
               (depth * FloatPanel<F32Weights>::kStepBytes / FloatPanel<F32Weights>::kAsk));
       for (std::int64_t c = 0; c < n; c += kStrip) {
         const WeightBlock strip = {reinterpret_cast<const std::byte*>(wide + c * kDepth),
-                                   kPanel * static_cast<int>(sizeof(float)), i0, depth};
-        multiply_block<F32Weights, 2>(p, strip, soon, t0, t1, i0 % kSegment == 0, sums + c * kRows);
+                                   kPanel * static_cast<int>(sizeof(float)),
+                                   FloatPanel<F32Weights>::kStepBytes};
+        const auto multiply = [&]<class Where>() {
+          multiply_block<F32Weights, 2, Where>(p, strip, i0, depth, soon, t0, t1,
+                                               i0 % kSegment == 0, sums + c * kRows);
+        };
+        is_in_rows(p) ? multiply.template operator()<InRows>()
+                      : multiply.template operator()<InSteps>();
       }
       if (next < p.in && next % kSegment != 0) continue;
       for (std::int64_t t = t0; t < t1; ++t) {

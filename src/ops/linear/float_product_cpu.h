@@ -34,7 +34,6 @@ struct AsFloats {
   static constexpr bool kIsWide = bytes == 4;  ///< nothing is gained by widening them beforehand
   using Activation = float;
   using Operand = Vec;
-  static Vec broadcast(const float* x) { return Vec::broadcast(*x); }
   static Vec multiply_add(Vec w, Vec x, Vec sum) { return fma(w, x, sum); }
 };
 struct F32Weights : AsFloats<4> {
@@ -54,7 +53,6 @@ struct BF16Pairs {
   using Activation = std::uint16_t;
   using Operand = Pairs;
   static Pairs load(const std::byte* p) { return Pairs::load(p); }
-  static Pairs broadcast(const std::uint16_t* x) { return Pairs::broadcast(x); }
   static Vec multiply_add(Pairs w, Pairs x, Vec sum) { return dot(w, x, sum); }
 };
 using PanelsOfBF16 = BF16Pairs;
@@ -165,21 +163,84 @@ inline void fill_tiles(const cpu::Activations& a, std::int64_t begin, std::int64
   }
 }
 
-/// acc[n][t] += Σ over `steps` columns of weight panels and rows of a tile; `ask(offset)` is called every
-/// kAsk bytes of a panel.
-template <class W, int N, int X, class Ask>
-inline __attribute__((always_inline)) void add_columns(const std::byte* w, std::int64_t distance,
-                                                       const typename W::Activation* x,
+/// Where the activations of a tile lie: at(s, t) is what row t has for step s, in all lanes.
+struct InRows {
+  const float* x;
+  std::int64_t stride;
+  __attribute__((always_inline)) Vec at(std::int64_t s, int t) const {
+    return Vec::broadcast(x[t * stride + s]);
+  }
+};
+/// Step after step, `stride` apart: in a tile that was filled, or where rows of the product are columns of x.
+struct InSteps {
+  const float* x;
+  std::int64_t stride;
+  __attribute__((always_inline)) Vec at(std::int64_t s, int t) const {
+    return Vec::broadcast(x[s * stride + t]);
+  }
+};
+#ifdef PRWKV_HAS_BF16
+struct InPairs {
+  const std::uint16_t* x;
+  std::int64_t width;
+  __attribute__((always_inline)) Pairs at(std::int64_t s, int t) const {
+    return Pairs::broadcast(x + (s * width + t) * 2);
+  }
+};
+#endif
+
+/// The tile of X rows that begins with row t, from step s on.
+template <class W, class Where, int X>
+inline __attribute__((always_inline)) Where tile_of(const cpu::Product& p, std::int64_t t,
+                                                    std::int64_t s) {
+  if constexpr (std::is_same_v<Where, InRows>) {
+    return {p.x + t * p.x_stride + s, p.x_stride};
+  } else {
+    if constexpr (std::is_same_v<Where, InSteps>) {
+      if (p.activations == nullptr) return {p.x + s * p.x_stride + t, p.x_stride};
+    }
+    const auto* tiles = reinterpret_cast<const typename W::Activation*>(p.activations);
+    return {tiles + (t * FloatPanel<W>::steps(p.in) + s * X) * W::kColumns, X};
+  }
+}
+
+/// Whether activations of f32 are read where they are, row by row.
+inline bool is_in_rows(const cpu::Product& p) {
+  return p.activations == nullptr && !p.x_is_transposed;
+}
+
+/// The same in tiles, which few rows always are; one row is one without being filled.
+template <class W>
+struct Tiled {
+  using Where = InSteps;
+};
+#ifdef PRWKV_HAS_BF16
+template <>
+struct Tiled<BF16Pairs> {
+  using Where = InPairs;
+};
+#endif
+
+/// `steps` columns of weights: N panels `distance` bytes apart, each step `step` bytes behind the one before it.
+struct WeightBlock {
+  const std::byte* w;
+  std::int64_t distance, step;
+};
+
+/// acc[n][t] += Σ over `steps` columns of weights and activations; `ask(offset)` is called every kAsk bytes of a
+/// panel.
+template <class W, int N, int X, class Where, class Ask>
+inline __attribute__((always_inline)) void add_columns(const WeightBlock& block, const Where& x,
                                                        std::int64_t steps, Ask&& ask,
                                                        Vec (&acc)[N][X]) {
   constexpr int kStepBytes = FloatPanel<W>::kStepBytes, kSteps = FloatPanel<W>::kAsk / kStepBytes;
   const auto step = [&](std::int64_t s) __attribute__((always_inline)) {
     typename W::Operand wv[N];
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) wv[n] = W::load(w + n * distance + s * kStepBytes);
+    for (int n = 0; n < N; ++n) wv[n] = W::load(block.w + n * block.distance + s * block.step);
 #pragma GCC unroll 16
     for (int t = 0; t < X; ++t) {
-      const auto xv = W::broadcast(x + (s * X + t) * W::kColumns);
+      const auto xv = x.at(s, t);
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n) acc[n][t] = W::multiply_add(wv[n], xv, acc[n][t]);
     }
@@ -215,7 +276,6 @@ inline __attribute__((noinline)) void stream_tile(const cpu::Product& p, const S
       for (int n = 0; n < N; ++n) streams.ask<P::kAsk>(n, from + offset);
     }
   };
-  const auto* x = reinterpret_cast<const typename W::Activation*>(p.activations);
   const std::int64_t all = P::steps(p.in);
   constexpr std::int64_t kSteps = kSegment / W::kColumns;
   for (std::int64_t s = 0; s < all; s += kSteps) {
@@ -226,7 +286,8 @@ inline __attribute__((noinline)) void stream_tile(const cpu::Product& p, const S
       for (int t = 0; t < X; ++t) acc[n][t] = Vec::zero();
     }
     const std::int64_t from = s * P::kStepBytes;
-    add_columns<W>(streams.first + from, streams.distance, x + s * X * W::kColumns,
+    add_columns<W>(WeightBlock{streams.first + from, streams.distance, P::kStepBytes},
+                   tile_of<W, typename Tiled<W>::Where, X>(p, 0, s),
                    all - s < kSteps ? all - s : kSteps, Ask{streams, from}, acc);
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
@@ -258,39 +319,52 @@ inline void few_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
   });
 }
 
-/// `steps` columns, from step `first` of a row on, of panels that lie `distance` bytes apart.
-struct WeightBlock {
-  const std::byte* w;
-  std::int64_t distance, first, steps;
+/// Results of a strip: panels from `panel` on, channels before `end`.
+struct Strip {
+  std::int64_t panel, end;
+  bool adds;
+
+  template <int N, int X>
+  __attribute__((always_inline)) void put(const cpu::Product& p, std::int64_t row,
+                                          const Vec (&acc)[N][X]) const {
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t channel = (panel + n) * Vec::size;
+      float* y = p.y + row * p.y_stride + channel;
+      const int left = channels_left(channel, end);
+#pragma GCC unroll 16
+      for (int t = 0; t < X; ++t) put_segment(y + t * p.y_stride, left, !adds, acc[n][t]);
+    }
+  }
 };
 
-/// sums (rows [t0, t1) of a strip) = or += block (N panels, in L1) · activations. `soon`: Soon, or what looks
-/// like it.
-template <class W, int N, class Ask>
-inline void multiply_block(const cpu::Product& p, const WeightBlock& block, Ask& soon,
-                           std::int64_t t0, std::int64_t t1, bool is_first, float* sums) {
-  const auto* x = reinterpret_cast<const typename W::Activation*>(p.activations);
-  const std::int64_t all = FloatPanel<W>::steps(p.in);
+/// sums (rows [t0, t1) of a strip) = or += weights (N panels, in L1) · activations, `steps` columns from `first` on; the
+/// last ones go to y if a place there is given. `soon`: Soon, or what looks like it.
+template <class W, int N, class Where, class Ask>
+inline void multiply_block(const cpu::Product& p, const WeightBlock& block, std::int64_t first,
+                           std::int64_t steps, Ask& soon, std::int64_t t0, std::int64_t t1,
+                           bool is_first, float* sums, const Strip* results = nullptr) {
   for (std::int64_t t = t0; t < t1; t += p.width) {
     const bool asks = soon.takes_tile();
     with_width<Vec::tile_cols>(t1 - t < p.width ? t1 - t : p.width, [&]<int X>() {
       Vec acc[N][X];
       float* strip = sums + (t - t0) * kStrip;
       load_sums(is_first ? nullptr : strip, acc);
-      const auto* tile = x + (t * all + block.first * X) * W::kColumns;
+      const auto x = tile_of<W, Where, X>(p, t, first);
       if (asks)
-        add_columns<W>(block.w, block.distance, tile, block.steps, soon, acc);
+        add_columns<W>(block, x, steps, soon, acc);
       else
-        add_columns<W>(block.w, block.distance, tile, block.steps, Silent{}, acc);
-      store_sums(acc, strip);
+        add_columns<W>(block, x, steps, Silent{}, acc);
+      results == nullptr ? store_sums(acc, strip) : results->put(p, t, acc);
     });
   }
 }
 
 /// Whole segments of N neighbouring panels and several tiles of rows. Blocks of narrow weights are widened into
 /// L1 once for all of them.
-template <class W, int N>
-inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t end) {
+template <class W, int N, class Where>
+inline void float_chunk_of(const cpu::Product& p, const Grouping& g, const Chunk& c,
+                           std::int64_t end) {
   using P = FloatPanel<W>;
   using Wide = std::conditional_t<W::kIsWide, W, F32Weights>;
   constexpr std::int64_t kSteps = kDepth / W::kColumns;
@@ -299,34 +373,39 @@ inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
   constexpr std::int64_t kWhole = kSegment / W::kColumns;
   alignas(64) float sums[kMostRows * kStrip];   // of the segment
   alignas(64) float total[kMostRows * kStrip];  // of all before it
-  const std::int64_t bytes = P::bytes(p.in), last = c.first + c.count;
+  const std::int64_t last = c.first + c.count;
+  const bool has_one = g.units <= kWhole;  // segment: its sums are the result
+  const Strip strip = {c.panel, end, p.adds};
   ask_for_results<N>(p, c);
   if (c.first > 0) {
     for_results<N>(p, c, end, [&](const float* y, int left, std::int64_t at) {
       get(y, left).store(total + at);
     });
   }
-  const std::byte* w = p.w + c.panel * bytes;
+  const std::byte* w = p.w + c.panel * g.panel_bytes;
   for (std::int64_t s = c.first; s < last; s += kSteps) {
     const std::int64_t steps = last - s < kSteps ? last - s : kSteps;
-    const std::byte* now = w + s * P::kStepBytes;
-    WeightBlock block = {now, bytes, s, steps};
+    const std::byte* now = w + s * g.unit_bytes;
+    WeightBlock block = {now, g.panel_bytes, g.unit_bytes};
     if constexpr (!W::kIsWide) {
       for (int n = 0; n < N; ++n) {
         float* to = wide + n * kDepth * Vec::size;
         for (std::int64_t k = 0; k < steps; ++k)
-          W::load(now + n * bytes + k * P::kStepBytes).store(to + k * Vec::size);
+          W::load(now + n * g.panel_bytes + k * P::kStepBytes).store(to + k * Vec::size);
       }
-      block.w = reinterpret_cast<const std::byte*>(wide);
-      block.distance = kDepth * Vec::size * static_cast<int>(sizeof(float));
+      constexpr int kFloats = Vec::size * static_cast<int>(sizeof(float));
+      block = {reinterpret_cast<const std::byte*>(wide), kDepth * kFloats, kFloats};
     }
+    // Weights that are no panels are found by the processor's own looking ahead.
     const std::byte* next = s + steps == last ? c.next : now + steps * P::kStepBytes;
-    Soon<N> soon(next, bytes, kPart, c.tiles(p.width));
-    multiply_block<Wide, N>(p, block, soon, c.t0, c.t1, s % kWhole == 0, sums);
-    if (s + steps < last && (s + steps) % kWhole != 0) continue;
+    Soon<N> soon(p.w_row_bytes == 0 ? next : nullptr, g.panel_bytes, kPart, c.tiles(p.width));
+    multiply_block<Wide, N, Where>(p, block, s, steps, soon, c.t0, c.t1, s % kWhole == 0, sums,
+                                   has_one && s + steps == last ? &strip : nullptr);
+    if (has_one || (s + steps < last && (s + steps) % kWhole != 0)) continue;
     for (std::int64_t at = 0; at < (c.t1 - c.t0) * kStrip; at += Vec::size)
       put_segment(total + at, 0, s < kWhole, Vec::load(sums + at));
   }
+  if (has_one) return;
   const bool adds = p.adds && c.first == 0;
   for_results<N>(p, c, end, [&](float* y, int left, std::int64_t at) {
     const Vec sum = Vec::load(total + at);
@@ -338,15 +417,22 @@ inline void float_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
 template <class W>
 inline void float_panels_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
   using P = FloatPanel<W>;
-  if (p.T <= p.width)
+  const bool is_packed = p.w_row_bytes == 0;
+  if (p.T <= p.width && is_packed && p.activations != nullptr)
     return with_width<Vec::tile_cols>(p.T, [&]<int X>() { few_rows_of<W, X>(p, begin, end); });
-  const Grouping segments = {
-      .units = P::steps(p.in),
-      .unit_bytes = P::kStepBytes,
-      .quantum = kSegment / W::kColumns,
-      .row_bytes = kSegment * static_cast<int>(sizeof(typename W::Activation))};
-  for_chunks<2>(p, segments, begin, end,
-                [&]<int N>(const Chunk& c) { float_chunk_of<W, N>(p, c, end); });
+  const Grouping segments = {.units = P::steps(p.in),
+                             .unit_bytes = is_packed ? P::kStepBytes : p.w_row_bytes,
+                             .panel_bytes = is_packed ? P::bytes(p.in) : P::kStepBytes,
+                             .quantum = kSegment / W::kColumns,
+                             .row_bytes = kSegment * (W::kColumns == 1 ? 4 : 2)};
+  const auto chunks_of = [&]<class Where>() {
+    for_chunks<2>(p, segments, begin, end,
+                  [&]<int N>(const Chunk& c) { float_chunk_of<W, N, Where>(p, segments, c, end); });
+  };
+  if constexpr (W::kColumns == 1) {
+    if (is_in_rows(p)) return chunks_of.template operator()<InRows>();
+  }
+  chunks_of.template operator()<typename Tiled<W>::Where>();
 }
 
 }  // namespace prwkv::PRWKV_ISA

@@ -3,7 +3,7 @@
 ///     g_z = g_y ⊙ act'(z)     g_x += g_z W     g_W += g_zᵀ x     g_bias += Σ_t g_z
 ///
 /// Both matrix products are those of float_product_cpu.h with operands that lie the other way: a panel's lanes are
-/// columns of W or of x, which are neighbours in memory, so packing is copying.
+/// columns of W or of x, which are neighbours in memory, so that matrices serve as they lie, or packing is copying.
 #pragma once
 
 #include "ops/linear/linear_cpu.h"

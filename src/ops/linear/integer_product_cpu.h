@@ -341,6 +341,7 @@ inline void block_panels_of(const cpu::Product& p, std::int64_t begin, std::int6
   constexpr std::int64_t kQuantum = 256;
   const Grouping groups = {.units = p.in / P::Q::kElements,
                            .unit_bytes = P::kBlockBytes,
+                           .panel_bytes = P::bytes(p.in),
                            .quantum = kQuantum / P::Q::kElements,
                            .row_bytes = kQuantum / 32 * kActivationBytes};
   for_chunks<Vec::panel_pairs ? 2 : 1>(

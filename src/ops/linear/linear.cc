@@ -48,8 +48,10 @@ void linear(Ctx& c, std::span<const Apply> parts, std::span<Tensor> y) {
     const Projection& q = args.part[p++];
     if (c.tape == nullptr) continue;
     c.tape->record([q, out = y[i]](Tape& t) {
-      t.backend().linear_backward({t.grad(q.x), t.grad(q.w), t.grad(q.bias), t.grad(q.addend),
-                                   t.grad(out), q.x, q.w, q.saved, q.act, q.scale});
+      bool sets_g_x = false;
+      const Tensor g_y = t.grad(out), g_x = t.grad(q.x, sets_g_x);
+      t.backend().linear_backward({g_x, t.grad(q.w), t.grad(q.bias), t.grad(q.addend), g_y, q.x,
+                                   q.w, q.saved, q.act, q.scale, sets_g_x});
     });
   }
 }

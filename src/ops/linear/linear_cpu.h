@@ -32,15 +32,17 @@ inline void pack(const cpu::Packing& p, std::int64_t begin, std::int64_t end) {
     pack_blocks(p, begin, end);
 }
 
-/// What T rows of activations become for weights of a type, how many of them then lie together, and
-/// the bytes of one.
-inline cpu::Form form(DType weights, Layout layout, std::int64_t T) {
+/// What T rows of activations, x_stride floats apart, become for weights of a type, how many of them are multiplied
+/// together, and the bytes of one.
+inline cpu::Form form(DType weights, Layout layout, std::int64_t T, std::int64_t x_stride) {
   if (block_panel_bytes(weights, 256) > 0) return cpu::Form::kBytes;
-  if (layout == Layout::kRows) return cpu::Form::kFloat;
-#ifdef PRWKV_HAS_BF16
-  if (weights == DType::kBF16) return cpu::Form::kBF16Tiles;
-#endif
-  return T == 1 ? cpu::Form::kFloat : cpu::Form::kFloatTiles;
+  constexpr bool kMultipliesBF16 = PanelsOfBF16::kColumns == 2;
+  if (kMultipliesBF16 && layout != Layout::kRows && weights == DType::kBF16)
+    return cpu::Form::kBF16Tiles;
+  // So far apart, all rows of a tile would share one set of L1.
+  constexpr std::int64_t kSameSet = 4096 / sizeof(float);
+  const bool is_apart = T > Vec::tile_cols && x_stride % kSameSet != 0;
+  return layout == Layout::kRows || T == 1 || is_apart ? cpu::Form::kFloat : cpu::Form::kFloatTiles;
 }
 inline std::int64_t tile_cols(cpu::Form form) {
   return form == cpu::Form::kBytes ? Vec::panel_tile_cols : Vec::tile_cols;

@@ -24,6 +24,7 @@ void RefBackend::linear(const LinearArgs& a) {
 
 void RefBackend::linear_backward(const LinearBackwardArgs& a) {
   const auto T = a.x.dim(0), in = a.x.dim(1), out = a.g_y.dim(1);
+  if (a.sets_g_x) zero(a.g_x);
   for (std::int64_t o = 0; o < out; ++o) {
     const std::vector<double> row = ref::load_row(a.w, o);
     for (std::int64_t t = 0; t < T; ++t) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "ops/layer_norm/layer_norm_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
@@ -51,20 +53,26 @@ inline constexpr bool kHoldsState = kHeldRows * kHeldKeys / Vec::size * 2 <= Vec
 
 /// Asks for what a head gets of a token, and for where its values go. Inlined early: GCC takes a function that
 /// only prefetches for one without effects, and drops calls.
-inline __attribute__((always_inline)) void ask_for_token(const Wkv7Args& a, std::int64_t at) {
-  for (const Tensor* x : {&a.w, &a.alpha, &a.beta, &a.k, &a.r, &a.v, &a.y}) {
-    const float* p = x->as<float>() + at;
+template <class Args>
+inline __attribute__((always_inline)) void ask_for_token(const Args& a, std::int64_t at) {
+  const auto ask = [at](const Tensor& x) __attribute__((always_inline)) {
+    const float* p = x.as<float>() + at;
     for (std::int64_t i = 0; i < kHeldKeys; i += 16) __builtin_prefetch(p + i);
-  }
+  };
+  for (const Tensor* x : {&a.w, &a.alpha, &a.beta, &a.k, &a.r, &a.v}) ask(*x);
+  if constexpr (std::is_same_v<Args, Wkv7Args>) ask(a.y);
 }
 
 /// The same for a run of tokens and N = 64. A row of S never meets another, so four of them stay in registers
 /// from the first token of a run to the last; the sums are those of wkv7_step. What tokens bring is laid
-/// together first: rows of different tokens lie a power of two apart, in the same lines of the cache.
-inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, std::int64_t end,
+/// together first: rows of different tokens lie a power of two apart, in the same lines of the cache. Without y if Args
+/// has none.
+template <class Args>
+inline void wkv7_run(const Args& a, std::int64_t head, std::int64_t begin, std::int64_t end,
                      float* S) noexcept {
   constexpr std::int64_t kTokens = 16, N = kHeldKeys;
   constexpr int kVecs = kHeldKeys / Vec::size, kRows = kHeldRows;
+  constexpr bool kHasY = std::is_same_v<Args, Wkv7Args>;
   enum { kDecay, kAlpha, kBeta, kKey, kQuery, kInputs };
   alignas(64) float in[kTokens][kInputs][N];
   const std::int64_t A = a.k.dim(1);
@@ -73,7 +81,8 @@ inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, s
     const Tensor* const inputs[kInputs] = {&a.w, &a.alpha, &a.beta, &a.k, &a.r};
     for (std::int64_t t = 0; t < tokens; ++t) {
       for (int i = 0; i < kInputs; ++i)
-        std::memcpy(in[t][i], inputs[i]->as<float>() + (t0 + t) * A + head * N, sizeof in[t][i]);
+        std::memcpy(in[t][i], inputs[i]->template as<float>() + (t0 + t) * A + head * N,
+                    sizeof in[t][i]);
     }
     for (std::int64_t row = 0; row < N; row += kRows) {
       if (const std::int64_t later = t0 + kTokens + row / kRows; later < end)
@@ -98,7 +107,7 @@ inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, s
         float sa[kRows];
         sums_of(dot, sa);
         const std::int64_t at = (t0 + t) * A + head * N + row;
-        const float* v = a.v.as<float>() + at;
+        const float* v = a.v.template as<float>() + at;
 #pragma GCC unroll 8
         for (int j = 0; j < kVecs; ++j) {
           const Vec decay = get_input(kDecay, j), beta = get_input(kBeta, j),
@@ -107,10 +116,10 @@ inline void wkv7_run(const Wkv7Args& a, std::int64_t head, std::int64_t begin, s
           for (int q = 0; q < kRows; ++q) {
             s[q][j] =
                 fma(s[q][j], decay, fma(Vec::broadcast(sa[q]), beta, Vec::broadcast(v[q]) * key));
-            out[q] = fma(s[q][j], query, out[q]);
+            if constexpr (kHasY) out[q] = fma(s[q][j], query, out[q]);
           }
         }
-        sums_of(out, a.y.as<float>() + at);
+        if constexpr (kHasY) sums_of(out, a.y.template as<float>() + at);
       }
 #pragma GCC unroll 4
       for (int q = 0; q < kRows; ++q) {
@@ -187,84 +196,100 @@ struct Wkv7Run {
   }
 };
 
+/// for_vectors over N keys, unrolled where their number is known, N = `keys`; 0: it is not.
+template <std::int64_t keys, class F>
+inline __attribute__((always_inline)) void for_keys(std::int64_t N, const F& f) {
+  if constexpr (keys > 0) {
+#pragma GCC unroll 8
+    for (std::int64_t j = 0; j < keys; j += Vec::size) f(j, 0);
+  } else {
+    for_vectors(N, f);
+  }
+}
+
 /// R rows of the state from row i on: S (R, N) is the state in front of the run, G the gradient behind it and then the one in
 /// front of it. The states between are computed again. Rows meet only in the gradients of keys.
-template <int R>
+template <int R, std::int64_t keys>
 inline void wkv7_run_back(const Wkv7Run& run, std::int64_t i, const float* S, float* G) {
-  const std::int64_t N = run.N, size = R * N;
+  const std::int64_t N = keys > 0 ? keys : run.N, size = R * N;
   std::memcpy(run.states, S, static_cast<std::size_t>(size) * sizeof(float));
   for (std::int64_t t = 0; t < run.tokens; ++t) {
     const float *from = run.states + t * size, *v = run.v + t * N + i;
     float *to = run.states + (t + 1) * size, *s = run.removed + t * R;
     Vec dot[R];
     for (Vec& d : dot) d = Vec::zero();
-    for_vectors(N, [&](std::int64_t j, int n) {
-      const Vec alpha = get(run.key(t, Wkv7Run::kAlpha) + j, n);
-#pragma GCC unroll 4
-      for (int q = 0; q < R; ++q) dot[q] = fma(get(from + q * N + j, n), alpha, dot[q]);
-    });
+    for_keys<keys>(
+        N, [&](std::int64_t j, int n) __attribute__((always_inline)) {
+          const Vec alpha = get(run.key(t, Wkv7Run::kAlpha) + j, n);
+#pragma GCC unroll 8
+          for (int q = 0; q < R; ++q) dot[q] = fma(get(from + q * N + j, n), alpha, dot[q]);
+        });
     sums_of(dot, s);
-    for_vectors(N, [&](std::int64_t j, int n) {
-      const Vec decay = get(run.key(t, Wkv7Run::kDecay) + j, n),
-                key = get(run.key(t, Wkv7Run::kKey) + j, n),
-                beta = get(run.key(t, Wkv7Run::kBeta) + j, n);
-#pragma GCC unroll 4
-      for (int q = 0; q < R; ++q) {
-        put(to + q * N + j, n,
-            fma(get(from + q * N + j, n), decay,
-                fma(Vec::broadcast(s[q]), beta, Vec::broadcast(v[q]) * key)));
-      }
-    });
+    for_keys<keys>(
+        N, [&](std::int64_t j, int n) __attribute__((always_inline)) {
+          const Vec decay = get(run.key(t, Wkv7Run::kDecay) + j, n),
+                    key = get(run.key(t, Wkv7Run::kKey) + j, n),
+                    beta = get(run.key(t, Wkv7Run::kBeta) + j, n);
+#pragma GCC unroll 8
+          for (int q = 0; q < R; ++q) {
+            put(to + q * N + j, n,
+                fma(get(from + q * N + j, n), decay,
+                    fma(Vec::broadcast(s[q]), beta, Vec::broadcast(v[q]) * key)));
+          }
+        });
   }
   for (std::int64_t t = run.tokens - 1; t >= 0; --t) {
     const float *before = run.states + t * size, *behind = before + size, *s = run.removed + t * R;
     const float *v = run.v + t * N + i, *g_y = run.g_y + t * N + i;
     Vec g_v[R], g_s[R];
     for (int q = 0; q < R; ++q) g_v[q] = g_s[q] = Vec::zero();
-    for_vectors(N, [&](std::int64_t j, int n) {
-      const Vec query = get(run.key(t, Wkv7Run::kQuery) + j, n),
-                key = get(run.key(t, Wkv7Run::kKey) + j, n),
-                beta = get(run.key(t, Wkv7Run::kBeta) + j, n);
-#pragma GCC unroll 4
-      for (int q = 0; q < R; ++q) {
-        const Vec g = fma(Vec::broadcast(g_y[q]), query, get(G + q * N + j, n));
-        put(G + q * N + j, n, g);
-        g_v[q] = fma(g, key, g_v[q]);
-        g_s[q] = fma(g, beta, g_s[q]);
-      }
-    });
+    for_keys<keys>(
+        N, [&](std::int64_t j, int n) __attribute__((always_inline)) {
+          const Vec query = get(run.key(t, Wkv7Run::kQuery) + j, n),
+                    key = get(run.key(t, Wkv7Run::kKey) + j, n),
+                    beta = get(run.key(t, Wkv7Run::kBeta) + j, n);
+#pragma GCC unroll 8
+          for (int q = 0; q < R; ++q) {
+            const Vec g = fma(Vec::broadcast(g_y[q]), query, get(G + q * N + j, n));
+            put(G + q * N + j, n, g);
+            g_v[q] = fma(g, key, g_v[q]);
+            g_s[q] = fma(g, beta, g_s[q]);
+          }
+        });
     float to_s[R];
     sums_of(g_v, run.g_v + t * N + i);
     sums_of(g_s, to_s);
-    for_vectors(N, [&](std::int64_t j, int n) {
-      const Vec decay = get(run.key(t, Wkv7Run::kDecay) + j, n),
-                alpha = get(run.key(t, Wkv7Run::kAlpha) + j, n);
-      Vec g_r = Vec::zero(), g_k = Vec::zero(), g_w = Vec::zero(), g_alpha = Vec::zero(),
-          g_beta = Vec::zero();
-#pragma GCC unroll 4
-      for (int q = 0; q < R; ++q) {
-        const Vec g = get(G + q * N + j, n), old = get(before + q * N + j, n),
-                  to_row = Vec::broadcast(to_s[q]);
-        g_r = fma(get(behind + q * N + j, n), Vec::broadcast(g_y[q]), g_r);
-        g_k = fma(g, Vec::broadcast(v[q]), g_k);
-        g_beta = fma(g, Vec::broadcast(s[q]), g_beta);
-        g_alpha = fma(old, to_row, g_alpha);
-        g_w = fma(g, old, g_w);
-        put(G + q * N + j, n, fma(g, decay, to_row * alpha));
-      }
-      accumulate(run.gradient(t, Wkv7Run::kQuery) + j, n, g_r);
-      accumulate(run.gradient(t, Wkv7Run::kKey) + j, n, g_k);
-      accumulate(run.gradient(t, Wkv7Run::kDecay) + j, n, g_w);
-      accumulate(run.gradient(t, Wkv7Run::kAlpha) + j, n, g_alpha);
-      accumulate(run.gradient(t, Wkv7Run::kBeta) + j, n, g_beta);
-    });
+    for_keys<keys>(
+        N, [&](std::int64_t j, int n) __attribute__((always_inline)) {
+          const Vec decay = get(run.key(t, Wkv7Run::kDecay) + j, n),
+                    alpha = get(run.key(t, Wkv7Run::kAlpha) + j, n);
+          Vec g_r = Vec::zero(), g_k = Vec::zero(), g_w = Vec::zero(), g_alpha = Vec::zero(),
+              g_beta = Vec::zero();
+#pragma GCC unroll 8
+          for (int q = 0; q < R; ++q) {
+            const Vec g = get(G + q * N + j, n), old = get(before + q * N + j, n),
+                      to_row = Vec::broadcast(to_s[q]);
+            g_r = fma(get(behind + q * N + j, n), Vec::broadcast(g_y[q]), g_r);
+            g_k = fma(g, Vec::broadcast(v[q]), g_k);
+            g_beta = fma(g, Vec::broadcast(s[q]), g_beta);
+            g_alpha = fma(old, to_row, g_alpha);
+            g_w = fma(g, old, g_w);
+            put(G + q * N + j, n, fma(g, decay, to_row * alpha));
+          }
+          accumulate(run.gradient(t, Wkv7Run::kQuery) + j, n, g_r);
+          accumulate(run.gradient(t, Wkv7Run::kKey) + j, n, g_k);
+          accumulate(run.gradient(t, Wkv7Run::kDecay) + j, n, g_w);
+          accumulate(run.gradient(t, Wkv7Run::kAlpha) + j, n, g_alpha);
+          accumulate(run.gradient(t, Wkv7Run::kBeta) + j, n, g_beta);
+        });
   }
 }
 
 /// Units as in the forward pass. A sequence is walked forward once, keeping the state at the beginning of every run; then
 /// run after run from the last one.
 inline void wkv7_backward(const cpu::Wkv7Backward& b, std::int64_t begin, std::int64_t end) {
-  constexpr int R = cpu::kStateRows;
+  // The more rows, the more there is to do while the sums of a token are on their way to the next loop.
+  constexpr int R = Vec::registers >= 32 ? cpu::kMostStateRows : cpu::kStateRows;
   const Wkv7BackwardArgs& a = b.args;
   const std::int64_t H = a.state.dim(1), N = a.state.dim(2), A = H * N;
   const auto size = static_cast<std::size_t>(N * N) * sizeof(float);
@@ -288,6 +313,13 @@ inline void wkv7_backward(const cpu::Wkv7Backward& b, std::int64_t begin, std::i
     for (std::int64_t p = 0; p < runs; ++p) {
       std::memcpy(starts + p * N * N, S, size);
       if (p + 1 == runs) break;
+      if constexpr (kHoldsState) {
+        if (N == kHeldKeys) {
+          const std::int64_t first = seq.begin + p * b.run;
+          wkv7_run(a, unit % H, first, first + b.run, S);
+          continue;
+        }
+      }
       for (std::int64_t t = seq.begin + p * b.run; t < seq.begin + (p + 1) * b.run; ++t) {
         const std::int64_t at = t * A + h;
         wkv7_step(N, S, a.r.as<float>() + at, a.w.as<float>() + at, a.k.as<float>() + at,
@@ -316,8 +348,11 @@ inline void wkv7_backward(const cpu::Wkv7Backward& b, std::int64_t begin, std::i
       std::memset(run.g, 0, static_cast<std::size_t>(run.tokens * Wkv7Run::kKeys) * row);
       const float* start = starts + p * N * N;
       std::int64_t i = 0;
-      for (; i + R <= N; i += R) wkv7_run_back<R>(run, i, start + i * N, G + i * N);
-      for (; i < N; ++i) wkv7_run_back<1>(run, i, start + i * N, G + i * N);
+      if (N == kHeldKeys) {
+        for (; i < N; i += R) wkv7_run_back<R, kHeldKeys>(run, i, start + i * N, G + i * N);
+      }
+      for (; i + R <= N; i += R) wkv7_run_back<R, 0>(run, i, start + i * N, G + i * N);
+      for (; i < N; ++i) wkv7_run_back<1, 0>(run, i, start + i * N, G + i * N);
       for (std::int64_t t = 0; t < run.tokens; ++t) {
         const std::int64_t at = (first + t) * A + h;
         const auto add = [&](const Tensor& to, const float* from) {

@@ -28,8 +28,8 @@ inline Vec exp(Vec x) {
 /// to[q] = sum(a[q]); four of them together where there are four.
 template <int n>
 inline __attribute__((always_inline)) void sums_of(const Vec (&a)[n], float* to) {
-  if constexpr (n == 4) {
-    sum4(a[0], a[1], a[2], a[3], to);
+  if constexpr (n % 4 == 0) {
+    for (int q = 0; q < n; q += 4) sum4(a[q], a[q + 1], a[q + 2], a[q + 3], to + q);
   } else {
     for (int q = 0; q < n; ++q) to[q] = sum(a[q]);
   }
