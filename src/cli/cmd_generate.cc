@@ -94,6 +94,11 @@ bool feed_prompt(Session& session, const std::vector<std::int32_t>& tokens,
 
 void run_generate(const GenerateOptions& o) {
   o.model.expect_model("generate");
+  if (!o.state_in.empty() && !o.model.init_state.empty()) {
+    throw Error(Code::kInvalidArgument, "prwkv generate: two states to begin with",
+                {.expected = "--state-in or --init-state",
+                 .hint = "a saved session has gone on from its initial state already"});
+  }
   const std::optional<std::string> prompt = o.prompt.read();
   if (!o.state_out.empty()) expect_writable(o.state_out);
 

@@ -1,10 +1,13 @@
+#include <filesystem>
 #include <memory>
 
+#include "base/atomic_file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model_options.h"
 #include "cli/text.h"
 #include "models/merge.h"
+#include "models/model_tokenizer.h"
 
 namespace prwkv::cli {
 namespace {
@@ -15,6 +18,19 @@ struct MergeOptions {
   bool json = false;
   ProgressOptions progress;
 };
+
+/// A vocabulary of the model's own goes along, so that the result can be asked; a file that is there already stays.
+void keep_vocabulary(const Checkpoint& in, const std::string& out, WeightFormat format) {
+  if (format == WeightFormat::kGguf) return;  // it is inside
+  const std::int64_t rows = detect(in).dims.V;
+  const auto vocabulary = vocabulary_file_of(in, rows);
+  if (!vocabulary || vocabulary->name == Tokenizer::default_name(rows)) return;
+  const auto path = std::filesystem::path(out).parent_path() / vocabulary->file_name;
+  if (std::filesystem::exists(path)) return;
+  AtomicFile file(path.string());
+  file.write(vocabulary->content);
+  file.commit();
+}
 
 void run_merge(const MergeOptions& o) {
   const std::optional<WeightFormat> format = weight_format_of(o.out);
@@ -39,6 +55,7 @@ void run_merge(const MergeOptions& o) {
       return !interrupted();
     });
   }
+  keep_vocabulary(in, o.out, *format);
   if (o.json) {
     print_json({{"out", o.out},
                 {"matrices", merge.matrices()},

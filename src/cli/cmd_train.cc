@@ -172,15 +172,38 @@ void keep_vocabulary(const TrainOptions& o, const Tokenizer& tokenizer, const st
   file.commit();
 }
 
+/// What the run reads is not what it writes.
+void expect_inputs_kept(const TrainOptions& o) {
+  const char* written = o.method == "full" ? "model" : o.method == "lora" ? "lora" : "state";
+  for (const std::string& input : {o.model, o.lora, o.init_state}) {
+    for (const std::string& name :
+         {fmt::format("{}.safetensors", written), fmt::format("{}.pth", written)}) {
+      const fs::path output = fs::path(o.run.folder) / name;
+      std::error_code ignored;
+      const auto is = [&](const fs::path& path) { return fs::equivalent(path, output, ignored); };
+      if (input.empty() || !(is(input) || is(fs::path(input) / name))) continue;
+      throw Error(Code::kInvalidArgument,
+                  fmt::format("{}: the run would write over what it begins with", output.string()),
+                  {.hint = "name another folder for --out"});
+    }
+  }
+}
+
 /// The file that training begins with; a new model is made if it is not there yet.
 std::string start_of(const TrainOptions& o, const Tokenizer* tokenizer) {
   if (o.fresh.empty()) return o.model;
   std::string path = (fs::path(o.run.folder) / "init.safetensors").string();
   const ModelShape shape = new_shape(o, tokenizer);
-  if (o.run.resume && fs::exists(path)) {
-    const Dims is = detect(Checkpoint(path)).dims, &wanted = shape.dims;
-    if (std::tie(is.L, is.C, is.A, is.F, is.V, is.N, is.ranks) !=
-        std::tie(wanted.L, wanted.C, wanted.A, wanted.F, wanted.V, wanted.N, wanted.ranks))
+  if (o.plan) {
+    write_blank_model(shape, path);
+    return path;
+  }
+  if (o.run.resume && fs::exists(path) && has_run(o.run.folder)) {
+    const Detected found = detect(Checkpoint(path));
+    const Dims &is = found.dims, &wanted = shape.dims;
+    if (found.generation != shape.generation ||
+        std::tie(is.L, is.C, is.A, is.F, is.V, is.N, is.ranks) !=
+            std::tie(wanted.L, wanted.C, wanted.A, wanted.F, wanted.V, wanted.N, wanted.ranks))
       throw Error(Code::kMismatch, fmt::format("{}: the run was begun with another shape", path),
                   {.found = o.fresh});
     return path;
@@ -207,10 +230,16 @@ void read_config(CLI::App& cmd, const std::string& path) {
   }
   for (const CLI::ConfigItem& item : items) {
     std::string name = item.name;
+    if (name == "++" || name == "--" || !item.parents.empty()) {
+      throw Error(
+          Code::kInvalidArgument, fmt::format("{}: tables are not used", path),
+          {.expected = "options side by side, as in lr = 1e-3",
+           .found = item.parents.empty() ? "" : fmt::format("[{}]", fmt::join(item.parents, "."))});
+    }
     std::replace(name.begin(), name.end(), '_', '-');
     CLI::Option* option =
         cmd.get_option_no_throw(name == "model" ? std::string("MODEL") : "--" + name);
-    if (option == nullptr || !item.parents.empty() || name == "config") {
+    if (option == nullptr || name == "config") {
       throw Error(Code::kInvalidArgument,
                   fmt::format("{}: 'prwkv train' has no option {}", path, one_line(item.name)),
                   {.hint = "names are those of the command line, without --"});
@@ -269,7 +298,8 @@ void complete(TrainOptions& o, const Dataset& data, const Model& model) {
   if (o.steps) {
     s.steps = *o.steps;
   } else if (o.tokens) {
-    s.steps = *o.tokens / (batch * o.trainer.context);
+    s.steps = std::llround(static_cast<double>(*o.tokens) /
+                           (static_cast<double>(batch) * data.tokens_per_sample()));
   } else {
     constexpr double kMostEpochs = 1e6;
     if (*o.epochs > kMostEpochs)
@@ -366,6 +396,7 @@ void run_train(TrainOptions o) {
   }
   fs::create_directories(o.run.folder, ignored);  // what is wrong with it is said when it is used
   const FolderLock lock(o.run.folder);
+  expect_inputs_kept(o);
   if (!o.run.resume) expect_no_run(o.run.folder);
 
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -402,7 +433,6 @@ void run_train(TrainOptions o) {
     throw Error(Code::kUnsupported, fmt::format("{}: the vocabulary is not known", start),
                 {.hint = "name it with --vocab: world, neox, bytes or a file"});
   }
-  if (o.method == "full" && !o.plan) keep_vocabulary(o, *tokenizer, start);
   if (o.plan) return print_plan(o, plan_of(o, start, load, backend_options));
 
   const auto data = [&] {
@@ -431,6 +461,7 @@ void run_train(TrainOptions o) {
                             count(static_cast<double>(model.trained_elements())),
                             count(static_cast<double>(model.elements())));
   TrainingRun run(trainer, model, o.run);
+  if (o.method == "full") keep_vocabulary(o, *tokenizer, start);
   if (!o.progress.quiet) {
     const DataSummary& d = data.summary();
     note(fmt::format("{}; {} tokens in {} documents, {} samples an epoch; {} steps of {} x {}; {}",
@@ -438,12 +469,21 @@ void run_train(TrainOptions o) {
                      count(static_cast<double>(d.documents)),
                      count(static_cast<double>(data.samples_per_epoch())), o.trainer.schedule.steps,
                      o.trainer.batch, o.trainer.context, backend->description()));
+    if (d.skipped > 0)
+      note(fmt::format(
+          "{} documents are left out: nothing in their first {} tokens counts in the loss",
+          count(static_cast<double>(d.skipped)), o.trainer.context));
+    if (d.truncated > 0)
+      note(fmt::format(
+          "{} documents are longer than --context and end there{}",
+          count(static_cast<double>(d.truncated)),
+          o.data.sampling == Sampling::kAuto ? "; --sampling windows takes all of them" : ""));
     if (trainer.steps_done() > 0)
       note(fmt::format("going on behind step {}", trainer.steps_done()));
   }
 
   const Stopwatch clock;
-  const std::int64_t before = trainer.tokens_done();
+  const std::int64_t before = trainer.tokens_done(), steps_before = trainer.steps_done();
   double loss = 0;
   bool finished = false;
   {
@@ -471,19 +511,27 @@ void run_train(TrainOptions o) {
   }
   const double rate =
       static_cast<double>(trainer.tokens_done() - before) / std::max(clock.seconds(), 1e-9);
+  const bool has_trained = trainer.steps_done() > steps_before;
+  const auto if_trained = [&](double value) { return has_trained ? Json(value) : Json(); };
   if (o.json) {
     print_json({{"steps", trainer.steps_done()},
                 {"tokens", trainer.tokens_done()},
-                {"loss", loss},
-                {"tokens_per_second", rate},
-                {"share_of_peak", o.run.flops_per_token * rate / o.run.peak_flops},
+                {"loss", if_trained(loss)},
+                {"tokens_per_second", if_trained(rate)},
+                {"share_of_peak", if_trained(o.run.flops_per_token * rate / o.run.peak_flops)},
+                {"skipped_documents", data.summary().skipped},
+                {"truncated_documents", data.summary().truncated},
                 {"peak_flops", o.run.peak_flops},
                 {"flops_per_token", o.run.flops_per_token},
-                {"planned_bytes", std::max(plan.total(), data_peak)},
+                {"planned_bytes", plan.total()},
+                {"data_peak_bytes", data_peak},
                 {"peak_resident_bytes", peak_resident_bytes()},
                 {"finished", finished},
                 {"outputs", run.outputs()}});
-  } else if (!o.progress.quiet) {
+  } else if (!o.progress.quiet && finished && !has_trained) {
+    note(fmt::format("all {} steps were done before; {}", trainer.steps_done(),
+                     fmt::join(run.outputs(), ", ")));
+  } else if (!o.progress.quiet && has_trained) {
     note(fmt::format("{} steps, {} tokens, {} ({} tokens/s); loss {:.4f}; {}", trainer.steps_done(),
                      count(static_cast<double>(trainer.tokens_done())), duration(clock.seconds()),
                      count(rate), loss, fmt::join(run.outputs(), ", ")));
@@ -630,11 +678,14 @@ void add_step_options(CLI::App& cmd, TrainOptions& o) {
       ->type_name("NAME")
       ->group(group);
   add("--warmup", t.schedule.warmup, "Steps until the learning rate is reached", whole, "N");
-  add_open("--decay", o.decay, "wsd: steps at the end in which it goes down", whole, "N");
+  add_open("--decay", o.decay,
+           "wsd: steps at the end in which it goes down (default: none, so that the run can be "
+           "made longer)",
+           whole, "N");
   add("--weight-decay", t.adamw.weight_decay, "AdamW's, of matrices", real, "X");
   add("--beta1", t.adamw.beta1, "AdamW's", CLI::Range(0.0, 1.0), "X");
   add("--beta2", t.adamw.beta2, "AdamW's", CLI::Range(0.0, 1.0), "X");
-  add_open("--eps", o.eps, "AdamW's (default: 1e-18; RWKV-4 1e-8)", real, "X");
+  add_open("--eps", o.eps, "AdamW's (default: 1e-18; RWKV-4 1e-8)", positive_number(), "X");
   add("--clip", t.adamw.clip, "Norm that gradients are clipped to; 0: they are not", real, "X");
   add("--l2wrap", t.l2wrap, "Pulls the largest logits towards zero; BlinkDL's trainers have 1e-4",
       real, "X");

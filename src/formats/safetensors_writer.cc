@@ -45,6 +45,12 @@ std::string build_header(const std::vector<TensorSpec>& tensors,
 
 }  // namespace
 
+std::string safetensors_header(const std::vector<TensorSpec>& tensors,
+                               const std::map<std::string, std::string>& metadata) {
+  const std::string header = build_header(tensors, metadata);
+  return ByteBuilder().put<std::uint64_t>(header.size()).bytes() + header;
+}
+
 SafetensorsWriter::SafetensorsWriter(std::string path, std::vector<TensorSpec> tensors,
                                      const std::map<std::string, std::string>& metadata)
     : Writer(std::move(path), std::move(tensors)) {
@@ -53,10 +59,9 @@ SafetensorsWriter::SafetensorsWriter(std::string path, std::vector<TensorSpec> t
     if (t.name == kMetadata)
       fail(Code::kInvalidArgument, "{}: tensor name '{}' is taken", Writer::path(), t.name);
   }
-  const std::string header = build_header(Writer::tensors(), metadata);
-  if (header.size() > kMaxHeaderBytes)
+  const std::string header = safetensors_header(Writer::tensors(), metadata);
+  if (header.size() > kMaxHeaderBytes + sizeof(std::uint64_t))
     fail(Code::kInvalidArgument, "{}: too many tensors or too much metadata", Writer::path());
-  put(ByteBuilder().put<std::uint64_t>(header.size()).bytes());
   put(header);
 }
 

@@ -67,6 +67,11 @@ class Writer {
 };
 
 /// safetensors: a JSON header, then the tensors without gaps.
+/// What stands before the tensors of a safetensors file.
+[[nodiscard]] std::string safetensors_header(
+    const std::vector<TensorSpec>& tensors,
+    const std::map<std::string, std::string>& metadata = {});
+
 class SafetensorsWriter final : public Writer {
  public:
   /// Plain types.

@@ -68,6 +68,7 @@ SampleSource::SampleSource(std::string_view name, Corpus corpus, Sampling sampli
                  .hint = "conversations need answers; a longer context reaches further"});
   }
   count_ = (corpus_.tokens() - 1) / context_;
+  inputs_ = count_ * context_;
   if (count_ > 0) return;
   throw Error(Code::kInvalidArgument, fmt::format("{} are shorter than one sample", name),
               {.expected = fmt::format("at least {} tokens", context_ + 1),
@@ -90,6 +91,7 @@ void SampleSource::find_documents() {
       for (std::int64_t before = 0; before < i; ++before) usable_.push_back(before);
     }
     if (usable && skipped_ > 0) usable_.push_back(i);
+    if (usable) inputs_ += taken(range.count) - 1;
   }
   count_ = documents - skipped_;
 }

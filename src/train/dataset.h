@@ -67,6 +67,9 @@ class SampleSource {
   SampleSource(std::string_view name, Corpus corpus, Sampling sampling, std::int64_t context);
 
   [[nodiscard]] const Corpus& corpus() const { return corpus_; }
+  [[nodiscard]] double tokens_per_sample() const {
+    return static_cast<double>(inputs_) / static_cast<double>(count_);
+  }
   [[nodiscard]] Sampling sampling() const { return sampling_; }
   /// Whole windows, or documents with something that counts.
   [[nodiscard]] std::int64_t count() const { return count_; }
@@ -87,6 +90,7 @@ class SampleSource {
   Corpus corpus_;
   Sampling sampling_;
   std::int64_t context_, count_ = 0, skipped_ = 0, truncated_ = 0;
+  std::int64_t inputs_ = 0;           // of all samples
   std::vector<std::int64_t> usable_;  // documents; empty if that is all of them
 };
 
@@ -112,6 +116,8 @@ class Dataset {
   /// kWindows or kDocuments.
   [[nodiscard]] Sampling sampling() const { return training_.sampling(); }
 
+  /// Of a training sample, on average: whole contexts, or documents as far as the context goes.
+  [[nodiscard]] double tokens_per_sample() const { return training_.tokens_per_sample(); }
   /// With kBlinkdl the magic prime.
   [[nodiscard]] std::int64_t samples_per_epoch() const { return samples_per_epoch_; }
   /// Sample `number` of all epochs. Throws Error{kMismatch} naming file and position for an id that the

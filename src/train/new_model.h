@@ -16,4 +16,8 @@ void write_new_model(
     const ModelShape& shape, const InitOptions& options, const std::string& path, ThreadPool& pool,
     const std::function<bool(std::int64_t done, std::int64_t total)>& progress = {});
 
+/// A file of that size and shape that takes no room: what stands for the tensors is a hole, which reads as zeros. To plan
+/// with.
+void write_blank_model(const ModelShape& shape, const std::string& path);
+
 }  // namespace prwkv

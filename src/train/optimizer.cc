@@ -46,6 +46,16 @@ double AdamW::norm(const ParamGrads& gradients) {
   return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }
 
+const Trained* AdamW::first_not_finite() const {
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    backend_.sum_of_squares({squares_.rows(static_cast<std::int64_t>(i), 1), parameters_[i].value});
+  const std::vector<double> squares = backend_.values(squares_);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!std::isfinite(squares[i])) return &parameters_[i];
+  }
+  return nullptr;
+}
+
 // PyTorch's clip_grad_norm_: gradients · min(1, clip / (norm + 1e-6)).
 void AdamW::step(const ParamGrads& gradients, double norm, double lr, std::int64_t t) {
   const double scale = options_.clip > 0 ? std::min(1.0, options_.clip / (norm + 1e-6)) : 1;

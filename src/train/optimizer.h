@@ -43,6 +43,9 @@ class AdamW {
   /// Step t = 1, 2, … with gradients of this norm.
   void step(const ParamGrads& gradients, double norm, double lr, std::int64_t t);
 
+  /// The first parameter whose values have no finite norm.
+  [[nodiscard]] const Trained* first_not_finite() const;
+
   /// First and second moment of parameter i, f32 or f64 like it.
   [[nodiscard]] const Tensor& m(std::size_t i) const { return moments_[2 * i]; }
   [[nodiscard]] const Tensor& v(std::size_t i) const { return moments_[2 * i + 1]; }

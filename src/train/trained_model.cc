@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "formats/writer.h"
 #include "models/tuned_state.h"
+#include "train/host_copy.h"
 #include "train/sample_order.h"
 
 namespace prwkv {
@@ -42,32 +43,6 @@ std::vector<float> uniform_values(std::string_view name, std::uint64_t seed, std
 
 constexpr std::size_t kHashed = 4096;  // bytes of each tensor
 
-/// What a trained tensor is to be written from: host memory.
-class HostCopy {
- public:
-  HostCopy(Backend& backend, const Tensor& t) : dtype_(t.dtype) {
-    if (backend.reads_host_memory()) {
-      backend.sync();
-      bytes_ = {t.as<const std::byte>(), t.bytes()};
-      return;
-    }
-    own_.resize(t.bytes());
-    backend.download(own_.data(), t);
-    bytes_ = own_;
-  }
-  [[nodiscard]] std::span<const std::byte> first(std::size_t bytes) const {
-    return bytes_.first(std::min(bytes, bytes_.size()));
-  }
-  [[nodiscard]] Source source(std::string_view name, std::span<const std::int64_t> shape) const {
-    return Source::of(name, dtype_, bytes_, shape);
-  }
-
- private:
-  DType dtype_;
-  std::vector<std::byte> own_;
-  std::span<const std::byte> bytes_;
-};
-
 /// A trained parameter in the layout of BlinkDL's files.
 Source stored(const HostCopy& values, const Param& p, const Dims& dims) {
   if (p.stored == Stored::kTransposed) return values.source(p.name, p.shape.sizes()).transposed();
@@ -84,7 +59,8 @@ std::string_view name_of(Method method) {
 std::string_view part_of(const Param& p) {
   if (p.name.starts_with("emb.")) return kEmb;
   if (p.name.starts_with("head.")) return kHead;
-  if (contains(p.name, ".ln") || p.name.starts_with("ln_out")) return kLn;
+  if (contains(p.name, ".ln") || contains(p.name, ".tiny_ln") || p.name.starts_with("ln_out"))
+    return kLn;
   if (p.stored == Stored::kVector) return kTime;
   return contains(p.name, ".ffn.") ? kFfn : kAtt;
 }
@@ -190,6 +166,12 @@ Tensor TrainedModel::make(const Shape& shape) {
 void TrainedModel::add_adapters(const Selection& s, const std::set<std::string>& matrices) {
   EachMatrix visitor([&](const Param& p, Matrix& m) {
     if (!matrices.contains(p.name) || m.adapter != nullptr) return;
+    if (model_.lora != nullptr) {
+      if (s.parts.empty()) return;
+      throw Error(Code::kInvalidArgument,
+                  fmt::format("the file with adapters has none for '{}'", p.name),
+                  {.hint = "adapters that are gone on with have their place; leave the part out"});
+    }
     const std::int64_t out = p.shape[0], in = p.shape[1];
     auto adapter = std::make_unique<Adapter>();
     adapter->a.weight = make({s.lora_rank, in});
@@ -202,7 +184,7 @@ void TrainedModel::add_adapters(const Selection& s, const std::set<std::string>&
     m.adapter = adapter.get();
     model_.adapters.emplace(p.name, std::move(adapter));
   });
-  if (model_.lora == nullptr) model_.model->visit(visitor);
+  model_.model->visit(visitor);
   for (const auto& [name, adapter] : model_.adapters) {
     trained_.push_back({lora_name(name, 'A'), adapter->a.weight});
     trained_.push_back({lora_name(name, 'B'), adapter->b.weight});

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "formats/writer.h"
+#include "train/host_copy.h"
 
 namespace prwkv {
 namespace {
@@ -118,14 +119,15 @@ StepResult Trainer::step(const std::function<bool()>& keep_going) {
                .norm = optimizer_.norm(gradients_),
                .lr = learning_rate(options_.schedule, steps_)};
   if (!std::isfinite(r.loss) || !std::isfinite(r.norm)) {
-    throw Error(Code::kUnsupported,
-                fmt::format("step {}: the {} is no finite number", r.step,
-                            std::isfinite(r.loss) ? "gradient" : "loss"),
-                {.expected = "finite losses and gradients",
-                 .found = fmt::format("loss {}, norm of the gradient {}", std::abs(r.loss),
-                                      std::abs(r.norm)),
-                 .hint = "weights and moments are still those of the step before; a lower learning "
-                         "rate or a longer warm-up may help"});
+    throw Error(
+        Code::kUnsupported,
+        fmt::format("step {}: the {} is no finite number", r.step,
+                    std::isfinite(r.loss) ? "gradient" : "loss"),
+        {.expected = "finite losses and gradients",
+         .found =
+             fmt::format("loss {}, norm of the gradient {}", std::abs(r.loss), std::abs(r.norm)),
+         .hint = "weights and moments are still those of the step before; begin again with a "
+                 "lower learning rate or a longer warm-up"});
   }
   optimizer_.step(gradients_, r.norm, r.lr, r.step);
   steps_ = r.step;
@@ -204,7 +206,12 @@ void Trainer::check_recipe(const std::string& path, const Json& saved, std::int6
 }
 
 void Trainer::save(const std::string& path) const {
-  model_.backend().sync();
+  if (const Trained* p = optimizer_.first_not_finite(); p != nullptr) {
+    throw Error(
+        Code::kUnsupported,
+        fmt::format("step {}: '{}' has values that are no finite numbers", steps_, p->name),
+        {.hint = "nothing was saved; begin again with a lower learning rate or a longer warm-up"});
+  }
   std::vector<TensorSpec> specs;
   std::vector<Tensor> tensors;
   const auto parameters = model_.parameters();
@@ -221,12 +228,7 @@ void Trainer::save(const std::string& path) const {
                          {kStepKey, fmt::format("{}", steps_)},
                          {kTokensKey, fmt::format("{}", tokens_)},
                          {kRecipeKey, recipe().dump()}});
-  std::vector<std::byte> piece;
-  for (const Tensor& t : tensors) {
-    piece.resize(t.bytes());
-    model_.backend().download(piece.data(), t);
-    out.write(piece);
-  }
+  for (const Tensor& t : tensors) out.write(HostCopy(model_.backend(), t).bytes());
   out.finish();
 }
 
@@ -270,9 +272,17 @@ void Trainer::load(const std::string& path) {
                  .hint = "name the same method, layers and parts"});
   }
   for (const auto& [s, t] : found) {
-    std::vector<std::byte> bytes(s->bytes.begin(), s->bytes.end());
-    model_.backend().upload(t, bytes.data());
-    file->done_with(s->bytes);
+    // In pieces, so that little of the file is in memory at a time.
+    const Tensor flat = t.reshaped({t.numel()});
+    const auto size = static_cast<std::int64_t>(t.bytes()) / t.numel();
+    constexpr std::int64_t kAtOnce = 1 << 20;
+    for (std::int64_t i = 0; i < t.numel(); i += kAtOnce) {
+      const std::int64_t n = std::min(kAtOnce, t.numel() - i);
+      const auto piece =
+          s->bytes.subspan(static_cast<std::size_t>(i * size), static_cast<std::size_t>(n * size));
+      model_.backend().upload(flat.rows(i, n), piece.data());
+      file->done_with(piece);
+    }
   }
   steps_ = steps;
   tokens_ = tokens;

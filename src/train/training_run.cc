@@ -18,8 +18,10 @@ constexpr const char* kCheckpoint = "checkpoint.safetensors";
 
 }  // namespace
 
+bool has_run(const std::string& folder) { return fs::exists(fs::path(folder) / kCheckpoint); }
+
 void expect_no_run(const std::string& folder) {
-  if (!fs::exists(fs::path(folder) / kCheckpoint)) return;
+  if (!has_run(folder)) return;
   throw Error(Code::kInvalidArgument,
               fmt::format("{}: there is a training run in this folder", folder),
               {.hint = "go on with it (--resume), or name another folder"});
@@ -43,7 +45,8 @@ TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions
   }
   const std::int64_t done = trainer_.steps_done();
   log_ = RunLog::open(file("log.jsonl"), done > 0 ? done : -1);
-  events_ = done > 0 ? EventFile(options_.folder, done + 1) : EventFile(options_.folder);
+  // A run that was killed before its first checkpoint left steps that count no more.
+  events_ = options_.resume ? EventFile(options_.folder, done + 1) : EventFile(options_.folder);
 }
 
 std::string TrainingRun::checkpoint() const { return file(kCheckpoint); }

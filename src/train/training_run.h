@@ -47,6 +47,8 @@ struct RunCallbacks {
   std::function<bool()> keep_going{};  ///< false: stop at once, and save
 };
 
+/// Whether there is a checkpoint in the folder.
+[[nodiscard]] bool has_run(const std::string& folder);
 /// Throws Error{kInvalidArgument} if there is a run in the folder.
 void expect_no_run(const std::string& folder);
 

@@ -367,8 +367,9 @@ class Methods(TrainCase):
 
     def test_the_folder(self) -> None:
         done = self.train("folder", *self.new(), *self.STEPS, "--steps", 3, "--validation", 0.1)
-        self.assertEqual(list(done), ["steps", "tokens", "loss", "tokens_per_second", "share_of_peak", "peak_flops",
-                                      "flops_per_token", "planned_bytes", "peak_resident_bytes", "finished", "outputs"])
+        self.assertEqual(list(done), ["steps", "tokens", "loss", "tokens_per_second", "share_of_peak", "skipped_documents",
+                                      "truncated_documents", "peak_flops", "flops_per_token", "planned_bytes", "data_peak_bytes",
+                                      "peak_resident_bytes", "finished", "outputs"])
         names = sorted(p.name for p in (self.folder / "folder").iterdir())
         self.assertTrue(names.pop(1).startswith("events.out.tfevents."), names)
         self.assertEqual(names, ["checkpoint.safetensors", "init.safetensors", "log.jsonl", "loss.svg", "model.safetensors"])
@@ -821,6 +822,9 @@ class Resume(TrainCase):
             self.expect_refused(out, "model", self.base("6"), *self.RUN)
         with self.subTest("another new model"):
             self.expect_refused(out, "", "--new", "rwkv7:L2,C128,F128,N32", "--vocab", "bytes", *self.RUN)
+        with self.subTest("another generation of the same sizes"):
+            older = self.stopped("older", *self.new("5.1"), *self.RUN)
+            self.expect_refused(older, "another shape", *self.new("5.2"), *self.RUN)
         with self.subTest("and still"):
             self.train(out.name, *self.new(), *self.RUN, "--resume")
             self.expect_same_run(out, self.whole())
@@ -842,6 +846,8 @@ class Resume(TrainCase):
         for word, method in [("method", "full"), ("method", "state")]:
             with self.subTest(method=method):
                 self.expect_refused(out, word, self.base(), "--method", method, *self.RUN)
+        self.refused_with(USAGE, ["the file with adapters has none for 'head.weight'"], "train", self.base(), *args, "--data", "text.txt", "-o", "parts",
+                          "--lora", "adapters/lora.safetensors", "--parts", "head")
         # Those that it went on with: alpha and rank may be the same.
         for seed in [1, 2]:
             self.train(f"given-{seed}", self.base(), "--method", "lora", "--context", 32, "--steps", 1, "--seed", seed)
@@ -1026,10 +1032,10 @@ class Faults(TrainCase):
 
     def test_a_run_that_bursts_keeps_its_last_checkpoint(self) -> None:
         # Decays that are trained at an absurd rate overflow within a few steps; the first step is good.
-        args = [self.base(), *self.STEPS, "--steps", 12, "--lr", 1e30, "--warmup", 0, "--clip", 0, "--save-every", 1]
+        args = [self.base(), *self.STEPS, "--steps", 12, "--lr", 1e12, "--warmup", 0, "--clip", 0, "--save-every", 1]
         done = self.run_prwkv("train", *args, "--data", "text.txt", "-o", "burst", "-q")
         self.assertEqual((done.returncode, done.stdout), (UNSUPPORTED, b""), done.stderr)
-        self.expect_message(done.stderr.decode(), "is no finite number", "learning rate")
+        self.expect_message(done.stderr.decode(), "no finite number", "learning rate")
         log = read_log(self.folder / "burst")
         self.assertGreaterEqual(len(log), 1)
         self.assertIn(f"step {len(log) + 1}: ", done.stderr.decode())
@@ -1039,6 +1045,15 @@ class Faults(TrainCase):
         self.assertEqual(len(read_log(self.folder / "burst")), len(log))
         self.assertEqual(self.json("inspect", "burst/model.safetensors")["generation"], "7")
         self.assertEqual(leftovers(self.folder / "burst"), [])
+
+    def test_weights_that_burst_are_not_saved(self) -> None:
+        """In the last step nobody looks at the next loss."""
+        args = ["train", self.base(), *self.ONE_STEP]
+        self.refused_with(USAGE, ["--eps"], *args, "no-eps", "--eps", 0)
+        self.refused_with(UNSUPPORTED, ["step 1", "no finite numbers", "nothing was saved"],
+                          *args, "last-step", "--lr", 1e30, "--clip", 0, "--warmup", 0, "-q")
+        self.assertFalse((self.folder / "last-step/model.safetensors").exists())
+        self.assertFalse((self.folder / "last-step/checkpoint.safetensors").exists())
 
     def test_folders(self) -> None:
         model, file = self.base(), self.folder / "a-file"
@@ -1170,6 +1185,31 @@ class Faults(TrainCase):
         # Tokens need no vocabulary.
         write_binidx(self.folder / "ids", [[1, 299] * 40])
         self.ok("train", odd, *self.STEPS, "--steps", 1, "--data", "ids.bin", "-o", "ids-run", "-q")
+
+    def test_what_a_run_begins_with_is_not_written_over(self) -> None:
+        (self.folder / "same").mkdir()
+        shutil.copy(self.base(), self.folder / "same/model.safetensors")
+        before = contents(self.folder / "same")
+        for model in ["same/model.safetensors", "same"]:
+            self.refused_with(USAGE, ["same/model.safetensors: the run would write over what it begins with", "--out"],
+                              "train", model, "--vocab", "bytes", *self.ONE_STEP, "same")
+        self.assertEqual(contents(self.folder / "same"), before)
+        # Adapters beside the model harm nothing.
+        self.ok("train", "same/model.safetensors", "--method", "lora", *self.ONE_STEP, "same", "-q")
+
+    def test_what_is_left_out_is_said(self) -> None:
+        records = [{"prompt": "a" * 90, "completion": "b"}, {"prompt": "a", "completion": "b" * 90}, {"prompt": "a", "completion": "b"}]
+        (self.folder / "left.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+        args = ["train", self.base(), "--vocab", "bytes", "--data", "left.jsonl", "--context", 64, "--batch", 1, "-o"]
+        done = self.json(*args, "left", "--epochs", 1)
+        self.assertEqual((done["steps"], done["skipped_documents"], done["truncated_documents"]), (2, 1, 1))
+        # Tokens are those of the documents, not whole contexts.
+        tokens = self.json(*args, "left-tokens", "--tokens", 10 * done["tokens"])["tokens"]
+        self.assertLess(abs(tokens / (10 * done["tokens"]) - 1), 0.1)
+
+    def test_a_large_plan_needs_no_disk(self) -> None:
+        plan = self.json("train", "--new", "rwkv7:7.2b", "--vocab", "world", "--plan", "--grad-checkpoint", "on")
+        self.assertGreater(plan["bytes"]["weights"], 28e9)
 
     def test_plans_write_nothing(self) -> None:
         for args in [self.new(), [self.base()]]:
@@ -1629,6 +1669,9 @@ class Memory(TrainCase):
             "chunks": ["m/model.safetensors", "--chunk", 64], "blocks": ["m/model.safetensors", "--grad-checkpoint", "on"],
             "lora, all": ["m/model.safetensors", "--method", "lora", "--chunk", 64, "--grad-checkpoint", "on"],
             "one thread": ["m/model.safetensors", "--threads", 1],
+            # Tensors so large that a copy of one shows.
+            "large vocabulary": ["--new", "rwkv7:L3,C256,N64", "--vocab", "world"],
+            "large vocabulary, chunks": ["--new", "rwkv4:L3,C256", "--vocab", "world", "--chunk", 64, "--grad-checkpoint", "on"],
         }.items()):
             args = ["train", *args, *run, "--data", "long.txt", "-o", f"run{number}", "-q"]
             plan = self.json(*args, "--plan")
@@ -1646,7 +1689,8 @@ class Memory(TrainCase):
         more for a longer text."""
         (self.folder / "large.txt").write_text(words(20000, 4) * 600)  # 69 MB
         done = self.json("train", self.base(), *self.STEPS, "--steps", 1, "--data", "large.txt", "-o", "large", "-q")
-        planned, peak = done["planned_bytes"], done["peak_resident_bytes"]
+        planned, peak = max(done["planned_bytes"], done["data_peak_bytes"]), done["peak_resident_bytes"]
+        self.assertLess(done["data_peak_bytes"] - done["planned_bytes"], 3 * (self.folder / "large.txt").stat().st_size)
         self.assertLessEqual(peak, 1.05 * planned + (64 << 20), f"planned {planned / 1e6:.1f} MB, taken {peak / 1e6:.1f} MB")
 
     def test_the_plan_for_people(self) -> None:
