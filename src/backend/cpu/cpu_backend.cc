@@ -32,8 +32,8 @@ constexpr std::int64_t kUnitsPerThread = 4, kShortestRow = 2048;
 // The same when x has many rows (ops/linear/blocking_cpu.h), in units of two panels.
 constexpr std::int64_t kStripsPerThread = 8, kStripChannels = 32;
 static_assert(kStripChannels % cpu::kMostPanelRows == 0);
-// Products with few output channels are cut into rows of x too.
-constexpr std::int64_t kPiecesOfNarrow = 4;
+// Products with few output channels are cut into rows of x too: short pieces, so that threads end together.
+constexpr std::int64_t kPiecesPerThreadOfRows = 16;
 // The same for weights by input, whose pieces are slices of rows.
 constexpr std::int64_t kSlicesPerThread = 2;
 
@@ -43,7 +43,7 @@ struct InstructionSet {
   const cpu::KernelTable& (*kernels)();
 };
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(PRWKV_SCALAR_ONLY)
 /// Not every compiler's __builtin_cpu_supports knows this one.
 bool has_f16c() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -53,7 +53,9 @@ bool has_f16c() {
 
 /// All that are compiled in, best first.
 std::vector<InstructionSet> instruction_sets() {
-#if defined(__x86_64__)
+#if defined(PRWKV_SCALAR_ONLY)
+  return {{"scalar", true, &cpu::scalar_kernels}};
+#elif defined(__x86_64__)
   const bool has_avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -305,7 +307,8 @@ std::int64_t CpuBackend::units_of_piece(const cpu::Product& p, std::int64_t piec
 }
 
 std::int64_t CpuBackend::rows_of_piece(const cpu::Product& p, std::int64_t units) const {
-  const std::int64_t strips = (p.out + units - 1) / units, wanted = kPiecesOfNarrow * pool_.size();
+  const std::int64_t strips = (p.out + units - 1) / units,
+                     wanted = kPiecesPerThreadOfRows * pool_.size();
   if (form_of(p) == cpu::Form::kBytes || p.layout == Layout::kByInput || strips >= wanted ||
       pool_.size() == 1)
     return p.T;
