@@ -53,13 +53,18 @@ void run_block_back(Tape& tape, Tape& inner, const std::array<Tensor, n>& in,
                     const std::array<Tensor, n>& out, const std::array<Tensor, n>& leaves,
                     const std::array<Tensor, n>& results) {
   std::array<Tensor, n> g_in, g_out;
-  for (std::size_t i = 0; i < n; ++i) g_in[i] = tape.grad(in[i]), g_out[i] = tape.grad(out[i]);
+  std::array<bool, n> is_new{};
+  for (std::size_t i = 0; i < n; ++i) {
+    g_out[i] = tape.grad(out[i]);
+    g_in[i] = tape.grad(in[i], is_new[i]);
+  }
   const ArenaScope scope(tape.arena());
-  for (std::size_t i = 0; i < n; ++i)
-    tape.backend().add_backward({inner.grad(results[i]), g_out[i]});
+  for (std::size_t i = 0; i < n; ++i) inner.add_to_grad(results[i], g_out[i]);
   inner.run_backward();
   for (std::size_t i = 0; i < n; ++i) {
-    if (g_in[i]) tape.backend().add_backward({g_in[i], inner.grad(leaves[i])});
+    if (!g_in[i]) continue;
+    const Tensor g = inner.grad(leaves[i]);
+    is_new[i] ? tape.backend().copy({g_in[i], g}) : tape.backend().add_backward({g_in[i], g});
   }
 }
 

@@ -79,6 +79,27 @@ Tensor Tape::grad(const Tensor& t, bool& is_new) {
   return g.reshaped(t.shape);
 }
 
+void Tape::set_grad(const Tensor& t, const Tensor& g) {
+  Tensor& place = grads_[static_cast<std::size_t>(t.var)];
+  if (place) fail(Code::kInternal, "a value has a gradient already");
+  place = g.reshaped(values_[static_cast<std::size_t>(t.var)].shape);
+}
+
+void Tape::add_to_grad(const Tensor& t, const Tensor& g) {
+  bool is_new = false;
+  const Tensor to = grad(t, is_new);
+  if (!to) return;
+  is_new ? backend_->copy({to, g}) : backend_->add_backward({to, g});
+}
+
+void Tape::pass_on_grad(const Tensor& from, const Tensor& t) {
+  const Tensor g = grad(from);
+  if (t && t.var >= 0 && !grads_[static_cast<std::size_t>(t.var)])
+    set_grad(t, g);
+  else
+    add_to_grad(t, g);
+}
+
 void Tape::run_backward() {
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) (*step)(*this);
 }

@@ -60,6 +60,12 @@ class Tape {
   /// The same for a step that can either set or add: of what nobody has added to yet, `is_new` and the gradient is not
   /// even zero.
   [[nodiscard]] Tensor grad(const Tensor& t, bool& is_new);
+  /// Says where the gradient of `t` is, a value that has none yet.
+  void set_grad(const Tensor& t, const Tensor& g);
+  /// Adds to the gradient of `t`, if it has one.
+  void add_to_grad(const Tensor& t, const Tensor& g);
+  /// The same with the gradient of `from`, which nobody asks for behind this step: it may become that of `t` itself.
+  void pass_on_grad(const Tensor& from, const Tensor& t);
   /// Appends a step; steps run last to first.
   void record(std::function<void(Tape&)> step) { steps_.push_back(std::move(step)); }
   /// Runs all steps. Gradients of the results must have been seeded.

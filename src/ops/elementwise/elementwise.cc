@@ -37,9 +37,8 @@ Tensor add_to(Ctx& c, const Tensor& x, const Tensor& y) {
   sum = c.result("add_to", sum);
   if (c.tape != nullptr) {
     c.tape->record([=](Tape& t) {
-      for (const Tensor& operand : {x, y}) {
-        if (Tensor g = t.grad(operand)) t.backend().add_backward({g, t.grad(sum)});
-      }
+      t.add_to_grad(y, t.grad(sum));
+      t.pass_on_grad(sum, x);
     });
   }
   return sum;

@@ -38,15 +38,14 @@ Tensor losses(Ctx& c, const Tensor& x, const Norm& norm, double eps, const Matri
     Ctx taped{.backend = c.backend, .arena = c.arena, .tape = &tape, .observer = c.observer};
     const Tensor leaf = tape.value(rows);
     args.logits = linear(taped, {layer_norm(taped, leaf, norm, eps), head});
-    args.gradient = tape.grad(args.logits);
+    args.gradient = args.logits;  // in their place
+    tape.set_grad(args.logits, args.gradient);
     c.backend.cross_entropy(args);
     tape.run_backward();
     c.backend.transfer(g_x.rows(begin, n), tape.grad(leaf));
   }
   if (c.tape != nullptr) {
-    c.tape->record([=](Tape& t) {
-      if (const Tensor g = t.grad(x)) t.backend().add_backward({g, g_x});
-    });
+    c.tape->record([=](Tape& t) { t.add_to_grad(x, g_x); });
   }
   if (c.observer != nullptr) (*c.observer)("loss", loss);
   return loss;
