@@ -1,7 +1,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/atomic_file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model_options.h"
@@ -25,11 +24,9 @@ void keep_vocabulary(const Checkpoint& in, const std::string& out, WeightFormat 
   const std::int64_t rows = detect(in).dims.V;
   const auto vocabulary = vocabulary_file_of(in, rows);
   if (!vocabulary || vocabulary->name == Tokenizer::default_name(rows)) return;
-  const auto path = std::filesystem::path(out).parent_path() / vocabulary->file_name;
-  if (std::filesystem::exists(path)) return;
-  AtomicFile file(path.string());
-  file.write(vocabulary->content);
-  file.commit();
+  const auto folder = std::filesystem::path(out).parent_path();
+  if (!std::filesystem::exists(folder / vocabulary->file_name))
+    vocabulary->write_to(folder.string());
 }
 
 void run_merge(const MergeOptions& o) {

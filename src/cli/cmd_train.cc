@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <tuple>
 
-#include "base/atomic_file.h"
 #include "base/folder_lock.h"
 #include "base/memory.h"
 #include "base/temporary_folder.h"
@@ -152,24 +151,19 @@ ModelShape new_shape(const TrainOptions& o, const Tokenizer* tokenizer) {
 /// that was named, or MODEL's.
 void keep_vocabulary(const TrainOptions& o, const Tokenizer& tokenizer, const std::string& start) {
   if (tokenizer.name() == "world" || tokenizer.name() == "neox") return;
-  std::string name, content;
+  std::optional<VocabularyFile> vocabulary;
   if (fs::is_regular_file(o.vocab)) {
-    content = read_text(o.vocab);
+    std::string content = read_text(o.vocab);
     const std::size_t first = content.find_first_not_of(" \t\r\n");
-    name =
-        first != std::string::npos && content[first] == '{' ? "tokenizer.json" : "rwkv_vocab.txt";
+    const bool is_json = first != std::string::npos && content[first] == '{';
+    vocabulary = {.name = std::string(tokenizer.name()),
+                  .file_name = is_json ? "tokenizer.json" : "rwkv_vocab.txt",
+                  .content = std::move(content)};
   } else if (o.vocab.empty()) {
     const Checkpoint file(start);
-    auto vocabulary = vocabulary_file_of(file, detect(file).dims.V);
-    if (!vocabulary) return;
-    name = std::move(vocabulary->file_name);
-    content = std::move(vocabulary->content);
-  } else {
-    return;
+    vocabulary = vocabulary_file_of(file, detect(file).dims.V);
   }
-  AtomicFile file((fs::path(o.run.folder) / name).string());
-  file.write(content);
-  file.commit();
+  if (vocabulary) vocabulary->write_to(o.run.folder);
 }
 
 /// What the run reads is not what it writes.

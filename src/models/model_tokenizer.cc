@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
@@ -220,6 +221,12 @@ std::string trie_text(const Tokenizer& tokenizer) {
 }
 
 }  // namespace
+
+void VocabularyFile::write_to(const std::string& folder) const {
+  AtomicFile file((fs::path(folder) / file_name).string());
+  file.write(content);
+  file.commit();
+}
 
 // Embeddings have some rows more than there are tokens. A vocabulary of far less is another model's: GPT-NeoX's has three
 // quarters of World's size.

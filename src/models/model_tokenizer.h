@@ -28,6 +28,8 @@ struct VocabularyFile {
   std::string file_name;  ///< "rwkv_vocab_v20230424.txt", "rwkv_vocab.txt", "tokenizer.json"
   std::string content;
   [[nodiscard]] bool is_bpe() const { return file_name == "tokenizer.json"; }
+  /// Into a folder, where tokenizer_of() finds it. Throws Error{kFile}.
+  void write_to(const std::string& folder) const;
 };
 
 /// The same vocabulary for a writer. Empty where tokenizer_of() gives null or plain bytes.

@@ -183,9 +183,9 @@ std::byte* CpuBackend::room(Buffer& buffer, std::size_t bytes) {
 }
 
 std::int64_t CpuBackend::tile_width(cpu::Form form, std::int64_t T) const {
-  const std::int64_t most = kernels_.tile_cols(form),
-                     tiles = std::max<std::int64_t>(1, (T + most - 1) / most);
-  return std::max<std::int64_t>(1, (T + tiles - 1) / tiles);
+  if (T == 0) return 1;
+  const std::int64_t most = kernels_.tile_cols(form), tiles = (T + most - 1) / most;
+  return (T + tiles - 1) / tiles;
 }
 
 // Each distinct input once for each form, however many matrices it is multiplied with.
@@ -332,9 +332,8 @@ cpu::Product CpuBackend::rows_of(const cpu::Product& p, std::int64_t begin,
   if (p.saved != nullptr) q.saved += begin * p.y_stride;
   if (p.addend != nullptr) q.addend += begin * p.y_stride;
   if (p.activations != nullptr) {
-    const cpu::Form form = p.dtype == DType::kBF16
-                               ? kernels_.form(p.dtype, p.layout, p.T, p.x_stride)
-                               : cpu::Form::kFloatTiles;
+    // A transposed x may have been brought into tiles where rows would not be.
+    const cpu::Form form = p.dtype == DType::kBF16 ? form_of(p) : cpu::Form::kFloatTiles;
     q.activations += begin * kernels_.activation_bytes(form, p.in);
   }
   return q;
