@@ -2,11 +2,12 @@
 #define PRWKV_ISA_NAME "neon_dotprod"
 #define PRWKV_HAS_NEON
 #define PRWKV_HAS_DOTPROD
+#define PRWKV_BASE neon_kernels
 #include "backend/cpu/simd/quads_neon.h"
 // After the vocabulary it is written in.
-#include "backend/cpu/isa_products.h"
+#include "backend/cpu/isa_integers.h"
 
 const prwkv::cpu::KernelTable& prwkv::cpu::neon_dotprod_kernels() {
-  static const KernelTable table = PRWKV_ISA::with_products(neon_kernels());
+  static const KernelTable table = PRWKV_ISA::with_integers();
   return table;
 }

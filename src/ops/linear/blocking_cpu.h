@@ -116,8 +116,12 @@ class Soon {
       share_ = left_ = static_cast<int>(tiles < kTilesThatAsk ? tiles : kTilesThatAsk);
   }
 
-  /// Whether the tile that begins now asks.
-  bool takes_tile() { return left_-- > 0; }
+  void begin_tile() {
+    if (left_ > 0)
+      --left_;
+    else
+      calls_to_wait_ = kNever;
+  }
 
   // Inlined early: GCC takes a function that only prefetches for one without effects, and drops calls.
   __attribute__((always_inline)) void operator()(std::int64_t) {
@@ -131,14 +135,12 @@ class Soon {
   }
 
  private:
-  const std::byte* at_ = nullptr;
-  std::int64_t distance_ = 0, part_ = 0;
-  int share_ = 0, left_ = 0, calls_to_wait_ = 0;  // every so manieth call asks
-};
-struct Silent {
-  void operator()(std::int64_t) const {}
-};
+  static constexpr std::int64_t kNever = std::int64_t{1} << 62;
 
+  const std::byte* at_ = nullptr;
+  std::int64_t distance_ = 0, part_ = 0, calls_to_wait_ = 0;  // every so manieth call asks
+  int share_ = 0, left_ = 0;  // tiles that ask: in turns, and still to come
+};
 /// Calls f.operator()<N>(chunk) for output channels [begin, end) of all rows; begin is the first of a panel.
 /// Strips have `most` panels, or what is left.
 template <int most, class F>

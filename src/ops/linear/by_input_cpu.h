@@ -30,17 +30,14 @@ static_assert(kChannels % Quads::size == 0);
 
 inline constexpr std::int64_t kQ8Bytes = sizeof(quant::BlockQ8_0);  // of 32 inputs of an output
 
-/// What a matrix takes in this layout; 0: it cannot lie so. Where the processor multiplies bf16, a
-/// product of bf16 weights along `in` is twice as fast for many rows.
+/// What a matrix takes in this layout; 0: it cannot lie so.
 inline std::int64_t by_input_bytes(DType dtype, std::int64_t out, std::int64_t in) {
   if (out % kChannels != 0 || in % 32 != 0) return 0;
   switch (dtype) {
     case DType::kF32: return out * in * 4;
-    case DType::kF16: return out * in * 2;
-    case DType::kQ8_0: return terms_of(in) == 1 ? out * (in / 32) * kQ8Bytes : 0;
-#ifndef PRWKV_HAS_BF16
+    case DType::kF16:
     case DType::kBF16: return out * in * 2;
-#endif
+    case DType::kQ8_0: return terms_of(in) == 1 ? out * (in / 32) * kQ8Bytes : 0;
     default: return 0;
   }
 }
@@ -54,22 +51,22 @@ inline std::int64_t place_of(std::int64_t channel) {
 }
 
 /// Inputs of groups [begin, end) of 32 of some rows of the matrix.
-inline void pack_by_input(const cpu::ByInputPacking& p, std::int64_t begin, std::int64_t end) {
-  if (p.dtype == DType::kQ8_0) {
-    for (std::int64_t g = begin; g < end; ++g) {
-      std::byte* group = p.to + g * p.out * kQ8Bytes;
-      for (std::int64_t r = 0; r < p.n; ++r) {
-        const std::int64_t channel = p.first + r;
-        const auto* b =
-            reinterpret_cast<const quant::BlockQ8_0*>(p.rows + (r * (p.in / 32) + g) * kQ8Bytes);
-        std::byte* codes = group + place_of(channel);
-        for (int i = 0; i < 32; ++i)
-          codes[i * p.out] = static_cast<std::byte>(b->qs[i] + Sums::kSignedZero);
-        std::memcpy(group + 32 * p.out + 2 * channel, b->d, 2);
-      }
+inline void pack_q8_by_input(const cpu::ByInputPacking& p, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t g = begin; g < end; ++g) {
+    std::byte* group = p.to + g * p.out * kQ8Bytes;
+    for (std::int64_t r = 0; r < p.n; ++r) {
+      const std::int64_t channel = p.first + r;
+      const auto* b =
+          reinterpret_cast<const quant::BlockQ8_0*>(p.rows + (r * (p.in / 32) + g) * kQ8Bytes);
+      std::byte* codes = group + place_of(channel);
+      for (int i = 0; i < 32; ++i)
+        codes[i * p.out] = static_cast<std::byte>(b->qs[i] + Sums::kSignedZero);
+      std::memcpy(group + 32 * p.out + 2 * channel, b->d, 2);
     }
-    return;
   }
+}
+inline void pack_floats_by_input(const cpu::ByInputPacking& p, std::int64_t begin,
+                                 std::int64_t end) {
   const auto turn = [&]<class T>(T) {
     constexpr int n = kSquare<T>, size = sizeof(T);
     static_assert(kChannels % n == 0 && 32 % n == 0);
@@ -251,8 +248,9 @@ inline std::int64_t sum_of_q8_segment(const cpu::Product& p, std::int64_t first,
 }
 
 /// One row of x: units [begin, end) of Product::Segments, each a segment of the inputs and a part of the
-/// channels.
-inline void segments_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+/// channels. f(first input, inputs, channels, sums) returns the bytes that it read.
+template <class F>
+inline void for_segments(const cpu::Product& p, std::int64_t begin, std::int64_t end, const F& f) {
   const std::int64_t parts = p.segments.parts, all = p.out / kChannels;
   for (std::int64_t unit = begin; unit < end; ++unit) {
     const std::int64_t s = unit / parts, part = unit % parts;
@@ -260,15 +258,22 @@ inline void segments_of(const cpu::Product& p, std::int64_t begin, std::int64_t 
                                all * (part + 1) / parts * kChannels};
     const std::int64_t first = s * kSegment, left = p.in - first;
     const std::int64_t n = left < kSegment ? left : kSegment;
-    float* sum = p.segments.sums + s * p.out;
-    std::int64_t& bytes = p.segments.bytes_read[unit];
-    switch (p.dtype) {
-      case DType::kF32: bytes = sum_of_segment<F32Weights>(p, first, n, channels, sum); break;
-      case DType::kF16: bytes = sum_of_segment<F16Weights>(p, first, n, channels, sum); break;
-      case DType::kBF16: bytes = sum_of_segment<BF16Weights>(p, first, n, channels, sum); break;
-      default: bytes = sum_of_q8_segment(p, first, n, channels, sum);
-    }
+    p.segments.bytes_read[unit] = f(first, n, channels, p.segments.sums + s * p.out);
   }
+}
+inline void segments_of_floats(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  with_float(p.dtype, [&]<class W>() {
+    for_segments(p, begin, end,
+                 [&](std::int64_t first, std::int64_t n, Channels channels, float* sum) {
+                   return sum_of_segment<W>(p, first, n, channels, sum);
+                 });
+  });
+}
+inline void segments_of_q8(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  for_segments(p, begin, end,
+               [&](std::int64_t first, std::int64_t n, Channels channels, float* sum) {
+                 return sum_of_q8_segment(p, first, n, channels, sum);
+               });
 }
 
 /// Rows of weights that are wanted soon are asked for while others are used, some lines at each call: rows
@@ -284,7 +289,7 @@ class RowsSoon {
     }
   }
 
-  [[nodiscard]] bool takes_tile() const { return row_ < rows_; }
+  void begin_tile() {}
 
   // Inlined early, as Soon.
   __attribute__((always_inline)) void operator()(std::int64_t) {
@@ -358,6 +363,13 @@ inline void few_rows(const cpu::Product& p, Channels channels) {
   }
 }
 
+/// Rows at a fixed distance. Of no type of weights, so that all share one set of tiles.
+struct Rows {
+  const std::byte* first;
+  std::int64_t distance;
+  const std::byte* operator()(std::int64_t k) const { return first + k * distance; }
+};
+
 /// Many rows of x. Blocks of weights become panels of f32 in the cache, for as many rows as have their
 /// sums in L2.
 template <class W>
@@ -381,8 +393,7 @@ inline void many_rows(const cpu::Product& p, Channels channels) {
       }
       const std::int64_t tiles = (t1 - t0 + p.width - 1) / p.width;
       RowsSoon soon(
-          [=](std::int64_t k) { return slice + (next + k) * row; },
-          p.in - next < kDepth ? p.in - next : kDepth, n * W::kBytes,
+          Rows{slice + next * row, row}, p.in - next < kDepth ? p.in - next : kDepth, n * W::kBytes,
           tiles * (n / kStrip) *
               (depth * FloatPanel<F32Weights>::kStepBytes / FloatPanel<F32Weights>::kAsk));
       for (std::int64_t c = 0; c < n; c += kStrip) {
@@ -450,7 +461,6 @@ inline void several_rows_of_q8(const cpu::Product& p, Channels channels) {
     const std::int64_t next_groups = (p.in - end < kSegment ? p.in - end : kSegment) / 32;
     const std::int64_t tiles = (p.T + p.width - 1) / p.width;
     RowsSoon soon(row_at, 34 * next_groups, n, tiles * (n / (N * P::kRows)) * groups);
-    Silent silent;
     for (std::int64_t c = 0; c < n; c += N * P::kRows) {
       const std::byte* pair = panels + c / P::kRows * stride;
       for (std::int64_t t = 0; t < p.T; t += p.width) {
@@ -458,10 +468,7 @@ inline void several_rows_of_q8(const cpu::Product& p, Channels channels) {
           const std::byte* x = p.activations + t * row_bytes +
                                first / 32 * static_cast<int>(sizeof(ActivationGroup<X>));
           Vec sums[N][X] = {};
-          if (soon.takes_tile())
-            add_blocks<P, N, X>(pair, stride, groups, x, soon, sums);
-          else
-            add_blocks<P, N, X>(pair, stride, groups, x, silent, sums);
+          add_blocks<P, N, X>(pair, stride, groups, x, soon, sums);
           for (int m = 0; m < N; ++m) {
             for (int i = 0; i < X; ++i)
               put_segment(p.y + (t + i) * p.y_stride + channels.begin + c + m * P::kRows, 0,
@@ -478,9 +485,10 @@ inline void several_rows(const cpu::Product& p, Channels channels) {
   p.T <= p.width ? few_rows<W>(p, channels) : many_rows<W>(p, channels);
 }
 
-/// Output channels [begin, end), multiples of kChannels, of several rows of x; of one row, what the segments
-/// give together. Without the epilogue.
-inline void by_input_rows_of(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+/// Output channels [begin, end), multiples of kChannels, of several rows of x, in slices for f; of one row, what
+/// the segments give together. Without the epilogue.
+template <class F>
+inline void for_slices(const cpu::Product& p, std::int64_t begin, std::int64_t end, const F& f) {
   if (p.T == 1) {
     for (std::int64_t first = 0; first < p.in; first += kSegment) {
       const float* sums = p.segments.sums + first / kSegment * p.out;
@@ -490,14 +498,16 @@ inline void by_input_rows_of(const cpu::Product& p, std::int64_t begin, std::int
     return;
   }
   for (std::int64_t c = begin; c < end; c += cpu::kWidestSlice) {
-    const Channels channels = {c, end - c < cpu::kWidestSlice ? end : c + cpu::kWidestSlice};
-    switch (p.dtype) {
-      case DType::kF32: several_rows<F32Weights>(p, channels); break;
-      case DType::kF16: several_rows<F16Weights>(p, channels); break;
-      case DType::kBF16: several_rows<BF16Weights>(p, channels); break;
-      default: several_rows_of_q8(p, channels);
-    }
+    f(Channels{c, end - c < cpu::kWidestSlice ? end : c + cpu::kWidestSlice});
   }
+}
+inline void floats_by_input(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  with_float(p.dtype, [&]<class W>() {
+    for_slices(p, begin, end, [&](Channels channels) { several_rows<W>(p, channels); });
+  });
+}
+inline void q8_by_input(const cpu::Product& p, std::int64_t begin, std::int64_t end) {
+  for_slices(p, begin, end, [&](Channels channels) { several_rows_of_q8(p, channels); });
 }
 
 }  // namespace prwkv::PRWKV_ISA

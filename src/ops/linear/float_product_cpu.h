@@ -55,18 +55,15 @@ struct BF16Pairs {
   static Pairs load(const std::byte* p) { return Pairs::load(p); }
   static Vec multiply_add(Pairs w, Pairs x, Vec sum) { return dot(w, x, sum); }
 };
-using PanelsOfBF16 = BF16Pairs;
-#else
-using PanelsOfBF16 = BF16Weights;
 #endif
 
-/// Calls f.operator()<W>() with the weights of a float type as panels hold them; false for others.
+/// Calls f.operator()<W>() with the weights of a float type; false for others.
 template <class F>
 inline __attribute__((always_inline)) bool with_float(DType dtype, const F& f) {
   switch (dtype) {
     case DType::kF32: f.template operator()<F32Weights>(); return true;
     case DType::kF16: f.template operator()<F16Weights>(); return true;
-    case DType::kBF16: f.template operator()<PanelsOfBF16>(); return true;
+    case DType::kBF16: f.template operator()<BF16Weights>(); return true;
     default: return false;
   }
 }
@@ -345,16 +342,13 @@ inline void multiply_block(const cpu::Product& p, const WeightBlock& block, std:
                            std::int64_t steps, Ask& soon, std::int64_t t0, std::int64_t t1,
                            bool is_first, float* sums, const Strip* results = nullptr) {
   for (std::int64_t t = t0; t < t1; t += p.width) {
-    const bool asks = soon.takes_tile();
+    soon.begin_tile();
     with_width<Vec::tile_cols>(t1 - t < p.width ? t1 - t : p.width, [&]<int X>() {
       Vec acc[N][X];
       float* strip = sums + (t - t0) * kStrip;
       load_sums(is_first ? nullptr : strip, acc);
       const auto x = tile_of<W, Where, X>(p, t, first);
-      if (asks)
-        add_columns<W>(block, x, steps, soon, acc);
-      else
-        add_columns<W>(block, x, steps, Silent{}, acc);
+      add_columns<W>(block, x, steps, soon, acc);
       results == nullptr ? store_sums(acc, strip) : results->put(p, t, acc);
     });
   }

@@ -240,9 +240,8 @@ inline void stream_blocks(const cpu::Product& p, std::int64_t panel, std::int64_
   add_blocks<P, N, X>(streams.first, stride, blocks, p.activations, ask, sums);
   if (terms_of(p.in) == 2) {
     Vec second[N][X] = {};
-    Silent silent;
     add_blocks<P, N, X>(streams.first, stride, blocks,
-                        p.activations + p.T * (p.in / 32) * kActivationBytes, silent, second);
+                        p.activations + p.T * (p.in / 32) * kActivationBytes, ask, second);
     for (int n = 0; n < N; ++n) {
       for (int i = 0; i < X; ++i) sums[n][i] = sums[n][i] + second[n][i];
     }
@@ -297,18 +296,14 @@ inline void block_chunk_of(const cpu::Product& p, const Chunk& c, std::int64_t e
         w = wide;
       }
       Soon<N> soon(next, size, P::kPart, c.tiles(p.width));
-      Silent silent;
       for (std::int64_t t = c.t0; t < c.t1; t += p.width) {
-        const bool asks = soon.takes_tile();
+        soon.begin_tile();
         with_width<Vec::panel_tile_cols>(c.t1 - t < p.width ? c.t1 - t : p.width, [&]<int X>() {
           float* strip = strips + (t - c.t0) * kStrip;
           const std::byte* tile = x + t * row_bytes + b * P::kGroups * X * kActivationBytes;
           Vec acc[N][X];
           load_sums(b == 0 ? nullptr : strip, acc);
-          if (asks)
-            add_blocks<Tiled, N, X>(w, stride, count, tile, soon, acc);
-          else
-            add_blocks<Tiled, N, X>(w, stride, count, tile, silent, acc);
+          add_blocks<Tiled, N, X>(w, stride, count, tile, soon, acc);
           store_sums(acc, strip);
         });
       }

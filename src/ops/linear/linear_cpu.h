@@ -21,6 +21,9 @@ namespace prwkv::PRWKV_ISA {
 
 using cpu::Product;
 
+/// Whether activations become bytes for weights of a type.
+inline bool is_of_blocks(DType dtype) { return block_panel_bytes(dtype, 256) > 0; }
+
 /// Bytes of a panel; 0: there are none of this type.
 inline std::int64_t panel_bytes(DType dtype, std::int64_t in) {
   std::int64_t bytes = block_panel_bytes(dtype, in);
@@ -31,14 +34,14 @@ inline void pack(const cpu::Packing& p, std::int64_t begin, std::int64_t end) {
   if (!with_float(p.dtype, [&]<class W>() { pack_float_rows<W>(p, begin, end); }))
     pack_blocks(p, begin, end);
 }
+inline void pack_by_input(const cpu::ByInputPacking& p, std::int64_t begin, std::int64_t end) {
+  is_of_blocks(p.dtype) ? pack_q8_by_input(p, begin, end) : pack_floats_by_input(p, begin, end);
+}
 
 /// What T rows of activations, x_stride floats apart, become for weights of a type, how many of them are multiplied
 /// together, and the bytes of one.
 inline cpu::Form form(DType weights, Layout layout, std::int64_t T, std::int64_t x_stride) {
-  if (block_panel_bytes(weights, 256) > 0) return cpu::Form::kBytes;
-  constexpr bool kMultipliesBF16 = PanelsOfBF16::kColumns == 2;
-  if (kMultipliesBF16 && layout != Layout::kRows && weights == DType::kBF16)
-    return cpu::Form::kBF16Tiles;
+  if (is_of_blocks(weights)) return cpu::Form::kBytes;
   // So far apart, all rows of a tile would share one set of L1.
   constexpr std::int64_t kSameSet = 4096 / sizeof(float);
   const bool is_apart = T > Vec::tile_cols && x_stride % kSameSet != 0;
@@ -58,29 +61,27 @@ inline std::int64_t activation_bytes(cpu::Form form, std::int64_t in) {
 }
 inline void convert_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
   switch (a.form) {
-    case cpu::Form::kFloat: break;
+    case cpu::Form::kFloat:
+    case cpu::Form::kBF16Tiles: break;  // that is for isa_avx512_bf16.cc
     case cpu::Form::kFloatTiles: return fill_tiles<F32Weights>(a, begin, end);
-    case cpu::Form::kBF16Tiles: return fill_tiles<PanelsOfBF16>(a, begin, end);
     case cpu::Form::kBytes: return quantize_activations(a, begin, end);
   }
 }
 
-/// Output channels [begin, end) of all rows.
-inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
-  if (p.T == 0) return;  // a tile has at least one row of x
-  switch (p.layout) {
-    case Layout::kByInput: by_input_rows_of(p, begin, end); break;
-    case Layout::kPacked:
-      if (!with_float(p.dtype, [&]<class W>() { float_panels_of<W>(p, begin, end); }))
-        with_block(p.dtype, [&]<class Block>() { block_panels_of<Block>(p, begin, end); });
-      break;
-    case Layout::kRows:
-      switch (p.dtype) {
-        case DType::kF32: rows_of<F32Weights>(p, begin, end); break;
-        case DType::kF16: rows_of<F16Weights>(p, begin, end); break;
-        default: rows_of<BF16Weights>(p, begin, end);
-      }
-  }
+/// Output channels [begin, end) of all rows, without what follows the sums.
+inline void block_product(const Product& p, std::int64_t begin, std::int64_t end) {
+  if (p.layout == Layout::kByInput) return q8_by_input(p, begin, end);
+  with_block(p.dtype, [&]<class Block>() { block_panels_of<Block>(p, begin, end); });
+}
+inline void float_product(const Product& p, std::int64_t begin, std::int64_t end) {
+  if (p.layout == Layout::kByInput) return floats_by_input(p, begin, end);
+  with_float(p.dtype, [&]<class W>() {
+    p.layout == Layout::kPacked ? float_panels_of<W>(p, begin, end) : rows_of<W>(p, begin, end);
+  });
+}
+
+/// y = act(scale · y + bias + addend) of output channels [begin, end).
+inline void finish(const Product& p, std::int64_t begin, std::int64_t end) {
   if (p.scale == 1 && p.bias == nullptr && p.addend == nullptr && p.act == Act::kNone &&
       p.saved == nullptr)
     return;
@@ -95,6 +96,16 @@ inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
       put(y + i, n, apply(p.act, z));
     });
   }
+}
+
+/// Output channels [begin, end) of all rows.
+inline void product(const Product& p, std::int64_t begin, std::int64_t end) {
+  if (p.T == 0) return;  // a tile has at least one row of x
+  is_of_blocks(p.dtype) ? block_product(p, begin, end) : float_product(p, begin, end);
+  finish(p, begin, end);
+}
+inline void product_segments(const Product& p, std::int64_t begin, std::int64_t end) {
+  is_of_blocks(p.dtype) ? segments_of_q8(p, begin, end) : segments_of_floats(p, begin, end);
 }
 
 }  // namespace prwkv::PRWKV_ISA
