@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-tests="op_table_test block_weights_test by_input_test acts_test backends_test golden_test training_test"
+tests="op_table_test block_weights_test by_input_test packed_gradient_test acts_test backends_test golden_test training_test"
 cmake --preset aarch64 -DCMAKE_UNITY_BUILD=ON >/dev/null
 # shellcheck disable=SC2086  # a list of words is meant
 cmake --build --preset aarch64 --target $tests

@@ -422,6 +422,18 @@ TEST_F(Training, NewAdaptersChangeNothingAndThenOnlyTheyAreTrained) {
   EXPECT_EQ(again.trainer.evaluate(0).sum, trained);
 }
 
+TEST_F(Training, GoesThroughWeightsThatWerePackedToGenerate) {
+  const std::string file = model_file("rwkv7:L2,C64,F128,V24,N16");  // 64: a matrix lies by input
+  const PassOptions pass = {.chunk = 40, .context = 40};
+  for (const Method method : {Method::kLora, Method::kState}) {
+    const auto to_train = cpu(), to_generate = make_backend({.threads = 2});
+    const Gradients a = gradients_of(*to_train, file, long_samples(40), pass, method);
+    const Gradients b = gradients_of(*to_generate, file, long_samples(40), pass, method);
+    EXPECT_NEAR(b.losses.sum, a.losses.sum, 1e-5 * a.losses.sum);
+    for (std::size_t i = 0; i < a.of.size(); ++i) EXPECT_LE(distance(b.of[i], a.of[i]), 1e-5) << i;
+  }
+}
+
 TEST_F(Training, ATunedStateIsReadBack) {
   const std::string file = model_file(), out = folder_ / "state.pth";
   const Dataset tokens = data(32);

@@ -128,7 +128,7 @@ void CpuBackend::zero(const Tensor& t) {
 
 std::size_t CpuBackend::scratch_bytes() const {
   return activations_.bytes() + panels_.bytes() + gradients_.bytes() + kept_.bytes() +
-         segment_sums_.bytes() + narrowed_.bytes() + transposed_.bytes();
+         segment_sums_.bytes() + narrowed_.bytes() + transposed_.bytes() + unpacked_.bytes();
 }
 
 Packed CpuBackend::packed(DType dtype, const Shape& shape, Input input) const {

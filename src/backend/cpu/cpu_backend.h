@@ -112,9 +112,12 @@ class CpuBackend : public RefBackend {
     std::int64_t x_stride;
     bool x_is_transposed;
     cpu::Columns weights;  // (steps, columns); panels: nullptr
+    bool may_be_in_bf16 = true;
   };
   void add_product(const GradientProduct& g);
   void add_product_of_bf16(const GradientProduct& g);
+  /// A packed matrix as rows of f32, until the next one is asked for.
+  Tensor unpacked(const Tensor& w);
   /// Of f32 operands that are where `g` says.
   [[nodiscard]] cpu::Product product_of(const GradientProduct& g) const;
   /// Matrices of f32 become bf16 for one call (BackendOptions::products).
@@ -137,6 +140,7 @@ class CpuBackend : public RefBackend {
   bool is_dry_, products_in_bf16_;
   Buffer narrowed_;    // operands that are bf16 for one call
   Buffer transposed_;  // the same, before they are
+  Buffer unpacked_;    // a packed matrix, for one call
   Buffer segment_sums_;
   std::vector<std::int64_t> segment_bytes_;
   Skipping skipping_;

@@ -92,7 +92,8 @@ void CpuBackend::add_product(const GradientProduct& g) {
   const std::int64_t lanes = kernels_.panel_rows, columns = g.weights.n_columns,
                      steps = g.weights.n_rows;
   if (g.rows == 0 || columns == 0 || steps == 0) return;
-  if (products_in_bf16_ && g.weights.dtype == DType::kF32) return add_product_of_bf16(g);
+  if (products_in_bf16_ && g.may_be_in_bf16 && g.weights.dtype == DType::kF32)
+    return add_product_of_bf16(g);
   cpu::Product p = product_of(g);
   const bool needs_tiles =
       g.x_is_transposed ? !sees_next_row(g.x_stride * static_cast<std::int64_t>(sizeof(float)))
@@ -210,11 +211,29 @@ void CpuBackend::add_product_of_bf16(const GradientProduct& g) {
   run_pieces(&p, 1);
 }
 
+Tensor CpuBackend::unpacked(const Tensor& w) {
+  const std::int64_t out = w.dim(0), in = w.dim(1);
+  Tensor rows = w;
+  rows.dtype = DType::kF32;
+  rows.layout = Layout::kRows;
+  rows.data = floats(unpacked_, out * in);
+  const cpu::Unpacking args = {.rows = rows.as<float>(),
+                               .packed = w.as<const std::byte>(),
+                               .out = out,
+                               .in = in,
+                               .dtype = w.dtype,
+                               .layout = w.layout};
+  const std::int64_t units = w.layout == Layout::kByInput
+                                 ? in / 32
+                                 : (out + kernels_.panel_rows - 1) / kernels_.panel_rows;
+  parallel_for(units, std::max<std::int64_t>(1, kElementsAtOnce * units / (out * in)),
+               [&](std::int64_t begin, std::int64_t end) { kernels_.unpack(args, begin, end); });
+  return rows;
+}
+
 void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
   const std::int64_t T = a.x.dim(0), in = a.x.dim(1), out = a.g_y.dim(1);
   if (T == 0) return;
-  if (a.g_x && a.w.layout != Layout::kRows)
-    fail(Code::kInternal, "linear_backward: the matrix is packed; BackendOptions::packing decides");
   const float* g_z = a.g_y.as<float>();
   const auto scaled_slopes = [&](float scale) {
     float* to = floats(gradients_, T * out);
@@ -243,7 +262,8 @@ void CpuBackend::linear_backward(const LinearBackwardArgs& a) {
                  .x = g_z,
                  .x_stride = out,
                  .x_is_transposed = false,
-                 .weights = columns_of(a.w)});
+                 .weights = columns_of(a.w.layout == Layout::kRows ? a.w : unpacked(a.w)),
+                 .may_be_in_bf16 = a.w.dtype == DType::kF32});
   }
   if (a.g_w) {
     add_product({.y = a.g_w.as<float>(),

@@ -25,6 +25,20 @@ inline void product_here(const Product& p, std::int64_t begin, std::int64_t end)
 inline void pack_here(const cpu::Packing& p, std::int64_t begin, std::int64_t end) {
   p.dtype == DType::kBF16 ? pack_float_rows<BF16Pairs>(p, begin, end) : base().pack(p, begin, end);
 }
+inline void unpack_here(const cpu::Unpacking& u, std::int64_t begin, std::int64_t end) {
+  if (!is_here(u.dtype, u.layout)) return base().unpack(u, begin, end);
+  using P = FloatPanel<BF16Pairs>;
+  for (std::int64_t panel = begin; panel < end; ++panel) {
+    for (std::int64_t c = 0; c < u.in; ++c) {
+      const auto* pair = reinterpret_cast<const std::uint32_t*>(u.packed + panel * P::bytes(u.in) +
+                                                                c / 2 * P::kStepBytes);
+      alignas(64) std::uint32_t bits[Vec::size];  // an f32 has those of a bf16 in front
+      for (int r = 0; r < Vec::size; ++r)
+        bits[r] = c % 2 == 0 ? pair[r] << 16 : pair[r] & 0xffff0000u;
+      put_columns(u, panel, c, {Vec::load_f32(reinterpret_cast<const std::byte*>(bits))});
+    }
+  }
+}
 inline void convert_here(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
   a.form == cpu::Form::kBF16Tiles ? fill_tiles<BF16Pairs>(a, begin, end)
                                   : base().convert_activations(a, begin, end);
@@ -45,6 +59,7 @@ inline cpu::KernelTable with_bf16() {
   table.isa = PRWKV_ISA_NAME;
   table.product = &product_here;
   table.pack = &pack_here;
+  table.unpack = &unpack_here;
   table.convert_activations = &convert_here;
   table.form = &form_here;
   table.panel_bytes = &panel_bytes_here;

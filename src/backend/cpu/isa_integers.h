@@ -27,6 +27,9 @@ inline void pack_by_input_or_base(const cpu::ByInputPacking& p, std::int64_t beg
   is_of_blocks(p.dtype) ? pack_q8_by_input(p, begin, end)
                         : cpu::PRWKV_BASE().pack_by_input(p, begin, end);
 }
+inline void unpack_or_base(const cpu::Unpacking& u, std::int64_t begin, std::int64_t end) {
+  is_of_blocks(u.dtype) ? unpack_blocks(u, begin, end) : cpu::PRWKV_BASE().unpack(u, begin, end);
+}
 inline void convert_or_base(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
   a.form == cpu::Form::kBytes ? quantize_activations(a, begin, end)
                               : cpu::PRWKV_BASE().convert_activations(a, begin, end);
@@ -39,6 +42,7 @@ inline cpu::KernelTable with_integers() {
   table.product_segments = &segments_or_base;
   table.pack = &pack_or_base;
   table.pack_by_input = &pack_by_input_or_base;
+  table.unpack = &unpack_or_base;
   table.convert_activations = &convert_or_base;
   table.tile_cols = &tile_cols;
   table.limits = &limit_probes;

@@ -33,6 +33,7 @@ inline constexpr cpu::KernelTable kTable = {
     .product_segments = &product_segments,
     .pack = &pack,
     .pack_by_input = &pack_by_input,
+    .unpack = &unpack,
     .convert_activations = &convert_activations,
     .form = &form,
     .activation_bytes = &activation_bytes,

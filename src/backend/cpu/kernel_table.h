@@ -57,6 +57,15 @@ struct ByInputPacking {
   DType dtype;
 };
 
+/// The way back: a matrix that was packed becomes f32, rows as in files.
+struct Unpacking {
+  float* rows;  // (out, in)
+  const std::byte* packed;
+  std::int64_t out, in;
+  DType dtype;
+  Layout layout;
+};
+
 /// What activations become before they meet weights of a type.
 enum class Form {
   kFloat,  ///< what they are
@@ -152,6 +161,7 @@ struct KernelTable {
   Kernel<Product> product_segments;         // units of one row of x; see Product::Segments
   Kernel<Packing> pack;                     // rows; whole panels
   Kernel<ByInputPacking> pack_by_input;     // groups of 32 inputs
+  Kernel<Unpacking> unpack;                 // panels, or groups of 32 inputs
   Kernel<Activations> convert_activations;  // rows
   Form (*form)(DType weights, Layout layout, std::int64_t T, std::int64_t x_stride);
   std::int64_t (*activation_bytes)(Form form, std::int64_t in);  // of a row

@@ -248,5 +248,7 @@ inline std::int64_t block_panel_bytes(DType dtype, std::int64_t in) {
   with_block(dtype, [&]<class Block>() { bytes = Panel<Block>::bytes(in); });
   return bytes;
 }
+/// Whether a type has blocks: activations become bytes for them.
+inline bool is_of_blocks(DType dtype) { return block_panel_bytes(dtype, 256) > 0; }
 
 }  // namespace prwkv::PRWKV_ISA

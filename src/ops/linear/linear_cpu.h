@@ -16,13 +16,11 @@
 #include "ops/linear/float_product_cpu.h"
 #include "ops/linear/integer_product_cpu.h"
 #include "ops/linear/rows_product_cpu.h"
+#include "ops/linear/unpack_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
 
 using cpu::Product;
-
-/// Whether activations become bytes for weights of a type.
-inline bool is_of_blocks(DType dtype) { return block_panel_bytes(dtype, 256) > 0; }
 
 /// Bytes of a panel; 0: there are none of this type.
 inline std::int64_t panel_bytes(DType dtype, std::int64_t in) {
