@@ -1,5 +1,6 @@
 /// Two engines in one process: how fast is each while the other one works, and what do they cost when
-/// nothing is asked of them?
+/// nothing is asked of them? And parallel regions, each of which ends in a barrier: how many has a token, and what does one
+/// cost that has nothing to do?
 ///
 ///     engines [--dtype f16|q8_0|…] [--tokens N] [--rounds N] [--check] [SHAPE]
 ///
@@ -21,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
@@ -82,6 +84,30 @@ double speed(Engine& engine, int tokens) {
   return tokens / clock.seconds();
 }
 
+struct Regions {
+  double seconds;             // of an empty one
+  std::int64_t of_one_token;  // with as many threads as there are cores
+};
+
+Regions measure_regions(const Options& o) {
+  ThreadPool pool;
+  constexpr int kCalls = 1000, kRounds = 101;
+  std::vector<double> seconds;
+  for (int round = 0; round < kRounds; ++round) {
+    const Stopwatch clock;
+    for (int i = 0; i < kCalls; ++i) pool.parallel_for(pool.size(), 1, [](auto, auto) {});
+    seconds.push_back(clock.seconds() / kCalls);
+  }
+  const std::shared_ptr<Engine> engine = make_engine(o, 0);
+  const auto& backend = dynamic_cast<const CpuBackend&>(engine->backend());
+  Session session = engine->session();
+  std::int32_t id = 0;
+  session.feed(std::span(&id, 1));
+  const std::uint32_t before = backend.regions();
+  session.feed(std::span(&id, 1));
+  return {median(seconds), std::int64_t{backend.regions()} - std::int64_t{before}};
+}
+
 int run(const Options& o) {
   const int cores = ThreadPool().size(), threads = std::max(1, cores / 2);
   const std::shared_ptr<Engine> a = make_engine(o, threads), b = make_engine(o, threads);
@@ -104,6 +130,10 @@ int run(const Options& o) {
       "{} {}, 2 engines of {} thread{}: each reaches {:.3f} of its speed alone ({:.0f} tokens/s), "
       "median of {}; an idle second takes {:.4f} s of processor time\n",
       o.shape, o.dtype, threads, threads == 1 ? "" : "s", ratio, alone, o.rounds, idle);
+  const Regions regions = measure_regions(o);
+  fmt::print(
+      "{} parallel regions a token with {} threads, {:.2f} us for one that has nothing to do\n",
+      regions.of_one_token, cores, regions.seconds * 1e6);
   return o.check && (ratio < 0.97 || idle > 0.01) ? 1 : 0;
 }
 

@@ -33,6 +33,11 @@ class ThreadPool {
 
   [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
 
+  /// Parallel regions so far that woke other threads.
+  [[nodiscard]] std::uint32_t regions() const {
+    return epoch_.load(std::memory_order_relaxed) / kNextRegion;
+  }
+
   /// Calls f(begin, end) over pieces of [0, count) of at most `grain` items, each piece once, on
   /// any thread. Every thread has a share of neighbouring pieces, so that it reads memory in one long
   /// stream; whoever is done helps the others, so a core that is slower for a while does fewer. A
@@ -52,6 +57,7 @@ class ThreadPool {
   }
 
  private:
+  static constexpr std::uint32_t kStop = 1, kNextRegion = 2;  // of epoch_
   struct Region {
     std::int64_t count = 0, grain = 1;
     const void* f = nullptr;

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct QuantizeOptions {
-  std::string in, out, type, head, embedding, first_layer, last_layer;
+  std::string in, out, type, head, embedding, first_layer, last_layer, low_rank;
   std::vector<std::string> tensors, reports;
   std::string calibrate, evaluate, vocab;
   std::size_t calibration_tokens = 8192, evaluation_tokens = 0;
@@ -80,6 +80,7 @@ QuantizePolicy policy_of(const QuantizeOptions& o) {
                         .embedding = type_of(o.embedding),
                         .first_layer = type_of(o.first_layer),
                         .last_layer = type_of(o.last_layer),
+                        .low_rank = type_of(o.low_rank).value_or(QuantizePolicy{}.low_rank),
                         .tensors = {}};
   for (const std::string& rule : o.tensors) policy.tensors.push_back(tensor_rule(rule));
   return policy;
@@ -278,9 +279,13 @@ void add_quantize(CLI::App& app) {
       app.add_subcommand("quantize", "Write a model in block types, calibrated on a text");
   cmd->footer(
       policy_text() +
-      "Vectors and low-rank parts are f32 in any case; .bin keeps embedding and head plain. Rows\n"
-      "that a type does not fit get a smaller block. --calibrate rounds with the inputs of each\n"
-      "matrix in view, layer after layer; file and size are the same as without.\n"
+      "Low-rank pairs are q8_0 in a .gguf. Vectors are f32 in any case, low-rank pairs in a .bin, "
+      "which\n"
+      "keeps embedding and head plain. Rows that a type does not fit get a smaller block. "
+      "--calibrate\n"
+      "rounds with the inputs of each matrix in view, layer after layer; file and size are the "
+      "same as\n"
+      "without.\n"
       "The extension of OUT picks the format: .gguf (RWKV-6 and 7) or .bin (4, 5.0, 5.2, 6, 7).\n"
       "Prints which tensor got what, then what it costs: the Kullback-Leibler divergence of the\n"
       "predictions from the original's, how often the likeliest token is the same, perplexity.\n"
@@ -298,6 +303,8 @@ void add_quantize(CLI::App& app) {
   add_type(*cmd, "--embedding-type", o->embedding, "Type of the embedding");
   add_type(*cmd, "--first-type", o->first_layer, "Type of the first layer");
   add_type(*cmd, "--last-type", o->last_layer, "Type of the last layer");
+  add_type(*cmd, "--low-rank-type", o->low_rank,
+           "Type of low-rank pairs in a .gguf (default: q8_0)");
   cmd->add_option("--tensor", o->tensors,
                   "Type of all matrices with such a name, as in inspect --json; '*' stands for any "
                   "characters; may be repeated, the first that fits wins")

@@ -28,8 +28,9 @@ struct Policy {
   std::vector<std::string_view> extensions;
   std::vector<std::string_view> generations;  ///< that its programs know; empty: all
   bool (*stores)(DType);
-  bool small_in_f32;       ///< vectors and low-rank parts
-  bool ends_are_plain;     ///< embedding and head have no block type
+  bool small_in_f32;     ///< vectors, and low-rank parts unless they are asked for in another type
+  bool pairs_in_blocks;  ///< low-rank pairs may have a block type
+  bool ends_are_plain;   ///< embedding and head have no block type
   std::string_view types;  ///< the end of "expected", in a refusal …
   std::string_view hint;   ///< … and what to do about it
 };
@@ -42,6 +43,7 @@ const Policy& policy_of(WeightFormat format) {
        &SafetensorsWriter::stores,
        false,
        false,
+       false,
        "a plain type: f64, f32, f16, bf16",
        "block types are for .gguf and .bin files; or give --dtype f16, bf16 or f32"},
       {WeightFormat::kPth,
@@ -49,6 +51,7 @@ const Policy& policy_of(WeightFormat format) {
        {".pth", ".pt"},
        {},
        &PthWriter::stores,
+       false,
        false,
        false,
        "a plain type: f64, f32, f16, bf16",
@@ -60,6 +63,7 @@ const Policy& policy_of(WeightFormat format) {
        // What the format has a number for and llama.cpp computes with.
        [](DType dtype) { return GgufWriter::stores(dtype) && dtype != DType::kF64; },
        true,
+       true,
        false,
        "f32, f16, bf16 or a block type",
        "give --dtype"},
@@ -69,6 +73,7 @@ const Policy& policy_of(WeightFormat format) {
        {"4", "5.0", "5.2", "6", "7"},
        &RwkvCppWriter::stores,
        true,
+       false,
        true,
        "f32, f16, or a block type from q4_0 to q6_k",
        "give --dtype f16 or f32"},
@@ -393,8 +398,9 @@ DType Export::type_of(const NamedTensor& t) {
   const Policy& policy = policy_of(options_.format);
   const DType kept = kept_type_of(t);
   if (!is_float(kept) && !is_block(kept)) return kept;
-  if (policy.small_in_f32 && t.param.stored != Stored::kMatrix) return DType::kF32;
   const auto own = options_.dtype_of ? options_.dtype_of(t.param) : std::nullopt;
+  const bool is_pair = is_low_rank(t.param) && policy.pairs_in_blocks && own;
+  if (policy.small_in_f32 && t.param.stored != Stored::kMatrix && !is_pair) return DType::kF32;
   if (!own && !options_.dtype) return kept;
   const DType wanted = own.value_or(options_.dtype.value_or(kept));
   const DType dtype = is_block(wanted) ? fitting_block(t, wanted, kept) : wanted;

@@ -37,7 +37,8 @@ struct ExportOptions {
   /// low-rank parts) is f32 in any case, what a block type does not fit gets quant::fitting's, and
   /// rwkv.cpp's files have embedding and head in no block type.
   std::optional<DType> dtype;
-  /// The same for each parameter by itself; above `dtype` where it gives a type.
+  /// The same for each parameter by itself; above `dtype` where it gives a type. GGUF's low-rank pairs too, but not
+  /// their stacks.
   std::function<std::optional<DType>(const Param&)> dtype_of{};
   /// Values that take the place of the file's, by BlinkDL name and in BlinkDL's layout; the bytes must
   /// outlive the plan.

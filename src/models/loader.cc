@@ -82,7 +82,9 @@ class Binder final : public ParamVisitor {
     const auto own = options_.dtypes.find(p.name);
     const std::optional<DType> asked =
         own != options_.dtypes.end() ? std::optional(own->second) : options_.dtype;
+    const bool is_named = own != options_.dtypes.end() && is_low_rank(p) && is_block(own->second);
     const DType dtype = is_trained ? backend_.activation_dtype()
+                        : is_named ? quant::fitting(own->second, p.shape[1])
                         : asked    ? matrix_type(p, *asked, kept(wanted))
                                    : kept(wanted);
     const bool packs = is_for_linear(p) && !is_trained && backend_.packed(dtype, p.shape, p.input);
@@ -184,7 +186,8 @@ void check_dims(const Checkpoint& file, std::string_view generation, const Dims&
 
 DType matrix_type(const Param& p, DType wanted, DType otherwise) {
   if (!is_block(wanted)) return wanted;
-  return p.stored == Stored::kMatrix ? quant::fitting(wanted, p.shape[1]) : otherwise;
+  if (p.stored == Stored::kMatrix) return quant::fitting(wanted, p.shape[1]);
+  return is_low_rank(p) ? quant::fitting(kLowRankBlocks, p.shape[1]) : otherwise;
 }
 
 Detected detect(const Checkpoint& file) {

@@ -43,9 +43,12 @@ struct LoadedModel {
   Fingerprint fingerprint;
 };
 
+/// What low-rank pairs become where a block type is asked for: a fifth of what a token reads if they stayed f32 beside
+/// four bits, and eight bits of them cost nothing that can be measured (docs/numerics.md).
+inline constexpr DType kLowRankBlocks = DType::kQ8_0;
+
 /// The type of a matrix when `wanted` is asked for: a block type only if its rows fit, else what
-/// quant::fitting gives; and not for low-rank pairs, which stay `otherwise`: they are a few percent of a
-/// model, and errors in them are not averaged out.
+/// quant::fitting gives; kLowRankBlocks for low-rank pairs, and `otherwise` for stacks of them.
 [[nodiscard]] DType matrix_type(const Param& p, DType wanted, DType otherwise);
 
 /// Sizes and generation of a checkpoint; generation is nullptr for files that hold no RWKV this

@@ -52,6 +52,10 @@ struct Param {
 [[nodiscard]] inline bool is_for_linear(const Param& p) {
   return p.stored != Stored::kVector && p.shape.rank == 2 && p.name != "emb.weight";
 }
+/// A half of a low-rank pair that is a matrix by itself; RWKV-6 has a stack of some, too.
+[[nodiscard]] inline bool is_low_rank(const Param& p) {
+  return p.stored == Stored::kTransposed && p.shape.rank == 2;
+}
 
 /// Walks the parameters of a model: loading, saving, counting, initialising and optimising all use
 /// the same listing.

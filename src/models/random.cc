@@ -239,8 +239,8 @@ void convert(std::span<const float> from, DType to, std::byte* out) {
   quant::quantize(to, from.data(), static_cast<std::int64_t>(from.size()), out);
 }
 
-/// The type of a parameter of a model in `dtype`: what a loader would make of it, vectors and low-rank
-/// pairs in f16 where matrices are blocks.
+/// The type of a parameter of a model in `dtype`: what a loader would make of it, vectors and stacks of
+/// low-rank pairs in f16 where matrices are blocks.
 DType stored_type(const Param& p, DType dtype) {
   const DType small = is_block(dtype) ? DType::kF16 : dtype;
   return p.stored == Stored::kVector ? small : matrix_type(p, dtype, small);

@@ -21,7 +21,7 @@ struct ModelShape {
   /// training many more. About, on an average text.
   double zeros = kZerosByChance;
   /// Parameters, and bytes of a model whose matrices are `dtype`. Vectors are stored in it as well; if
-  /// it is a block type, they and the low-rank pairs are f16.
+  /// it is a block type, they and stacks of low-rank pairs are f16, other low-rank pairs kLowRankBlocks.
   [[nodiscard]] std::int64_t parameters() const;
   [[nodiscard]] std::size_t bytes(DType dtype) const;
 };

@@ -63,6 +63,8 @@ Quantization::Quantization(const Checkpoint& file, WeightFormat format, Quantize
 }
 
 Quantization::Choice Quantization::choice_of(const Param& p) const {
+  if (p.stored != Stored::kMatrix)
+    return {policy_.low_rank, p.stored == Stored::kVector ? "vector" : "low-rank part"};
   const ProtectedTypes safe = protected_types(policy_.type);
   for (const auto& [pattern, type] : policy_.tensors) {
     if (fits_pattern(pattern, p.name)) return {type, "as asked"};
@@ -105,15 +107,13 @@ void Quantization::list_tensors() {
         .rounding = {},
         .cost = {}};
     const auto matrix = matrices_.find(p.name);
+    const Choice choice = choice_of(p);
+    t.reason = choice.reason;
     if (p.stored == Stored::kMatrix) {
-      const Choice choice = choice_of(p);
-      t.reason = choice.reason;
       if (choice.type != t.to)
         t.reason += is_block(t.to) ? fmt::format("; rows of {} do not fit {}", p.shape[1],
                                                  name_of(choice.type))
                                    : fmt::format("; {} files have it plain", name_of(format_));
-    } else {
-      t.reason = p.stored == Stored::kTransposed ? "low-rank part" : "vector";
     }
     if (matrix != matrices_.end() && matrix->second.inputs > 0) {
       t.rounding = "calibrated";
@@ -132,19 +132,19 @@ void Quantization::expect_patterns_fit() const {
       return t.param.stored == Stored::kMatrix && fits_pattern(pattern, t.name);
     });
     if (fits) continue;
-    throw Error(Code::kInvalidArgument,
-                fmt::format("{}: no matrix has a name like '{}'", file_.path(), pattern),
-                {.expected = "BlinkDL's names, such as blocks.*.att.key.weight; low-rank parts and "
-                             "vectors are f32 in any case",
-                 .hint = "'prwkv quantize --dry-run' lists them"});
+    throw Error(
+        Code::kInvalidArgument,
+        fmt::format("{}: no matrix has a name like '{}'", file_.path(), pattern),
+        {.expected = "BlinkDL's names, such as blocks.*.att.key.weight; vectors are f32 in any "
+                     "case, low-rank parts what --low-rank-type says",
+         .hint = "'prwkv quantize --dry-run' lists them"});
   }
 }
 
 std::map<std::string, DType, std::less<>> Quantization::matrix_types() const {
   std::map<std::string, DType, std::less<>> types;
   for (const QuantizedTensor& t : tensors_) {
-    if (t.param.stored == Stored::kMatrix && is_block(t.to) && t.from != t.to)
-      types.emplace(t.name, t.to);
+    if (is_block(t.to) && t.from != t.to) types.emplace(t.name, t.to);
   }
   return types;
 }
@@ -152,7 +152,12 @@ std::map<std::string, DType, std::less<>> Quantization::matrix_types() const {
 void Quantization::calibrate(std::span<const std::int32_t> tokens,
                              const CalibrationOptions& options,
                              const CalibrationProgress& progress) {
-  const auto types = matrix_types();
+  // Low-rank pairs are rounded to nearest: their eight bits cost next to nothing (docs/numerics.md).
+  std::map<std::string, DType, std::less<>> types;
+  for (const QuantizedTensor& t : tensors_) {
+    if (t.param.stored == Stored::kMatrix && is_block(t.to) && t.from != t.to)
+      types.emplace(t.name, t.to);
+  }
   matrices_ =
       prwkv::calibrate(file_.path(), {types.begin(), types.end()}, tokens, options, progress);
   make_plan();

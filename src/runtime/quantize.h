@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "models/export.h"
+#include "models/loader.h"
 #include "runtime/calibration.h"
 
 namespace prwkv {
@@ -23,8 +24,10 @@ struct QuantizePolicy {
   DType type = DType::kQ8_0;  ///< of all matrices that nothing below is said about
   /// Empty: as protected_types() has it for `type`.
   std::optional<DType> head{}, embedding{}, first_layer{}, last_layer{};
-  /// Patterns of BlinkDL names, `*` standing for any characters, with their types; the first that fits
-  /// wins, above everything else.
+  /// Of low-rank pairs, in GGUF files; rwkv.cpp's have them in f32.
+  DType low_rank = kLowRankBlocks;
+  /// Patterns of BlinkDL names, `*` standing for any characters, with the types of such matrices; the first
+  /// that fits wins, above everything else.
   std::vector<std::pair<std::string, DType>> tensors{};
 };
 

@@ -56,8 +56,22 @@ TEST_F(Quantize, ProtectsWhatIsSensitive) {
   EXPECT_EQ(found.at("blocks.0.att.key.weight"), DType::kQ5_K);
   EXPECT_EQ(found.at("blocks.1.att.key.weight"), DType::kQ4_K);
   EXPECT_EQ(found.at("blocks.2.ffn.value.weight"), DType::kQ5_K);
-  EXPECT_EQ(found.at("blocks.1.att.w1"), DType::kF32);
+  EXPECT_EQ(found.at("blocks.1.att.w1"), DType::kQ8_0);
+  EXPECT_EQ(found.at("blocks.1.att.w2"), DType::kQ8_0);
   EXPECT_EQ(found.at("ln_out.weight"), DType::kF32);
+  const auto plain = types(
+      Quantization(file, WeightFormat::kGguf, {.type = DType::kQ4_K, .low_rank = DType::kF32}));
+  EXPECT_EQ(plain.at("blocks.1.att.w1"), DType::kF32);
+  const auto bin = types(Quantization(file, WeightFormat::kRwkvCpp, {.type = DType::kQ4_K}));
+  EXPECT_EQ(bin.at("blocks.1.att.w1"), DType::kF32) << "as rwkv.cpp wants it";
+}
+
+TEST_F(Quantize, StacksOfLowRankPairsStayPlain) {
+  const Checkpoint file(model("rwkv6:L2,C64,V64,N32,mix32,decay32"));
+  const auto found = types(Quantization(file, WeightFormat::kGguf, {.type = DType::kQ8_0}));
+  EXPECT_EQ(found.at("blocks.1.att.time_maa_w1"), DType::kQ8_0);
+  EXPECT_EQ(found.at("blocks.1.att.time_maa_w2"), DType::kF32);
+  EXPECT_EQ(found.at("blocks.1.att.time_decay_w2"), DType::kQ8_0);
 }
 
 TEST_F(Quantize, OptionsAreAboveTheProtectionAndPatternsAboveAll) {
@@ -78,8 +92,8 @@ TEST_F(Quantize, OptionsAreAboveTheProtectionAndPatternsAboveAll) {
   EXPECT_EQ(found.at("blocks.3.att.key.weight"), DType::kF32);
   EXPECT_EQ(found.at("blocks.1.att.value.weight"), DType::kQ4_K);
 
-  policy.tensors = {{"blocks.*.att.w1", DType::kQ4_K}};  // there is such a tensor, but low-rank
-  try {
+  policy.tensors = {{"blocks.*.att.w1", DType::kQ4_K}};
+  try {  // there is such a tensor, but low-rank
     const Quantization refused(file, WeightFormat::kGguf, policy);
     FAIL();
   } catch (const Error& e) {

@@ -636,7 +636,9 @@ class Quantize(CliTest):
         self.assertEqual(types["head.weight"], "q8_0")
         self.assertEqual(types["blocks.0.att.key.weight"], "q5_1")
         self.assertEqual(types["blocks.1.att.key.weight"], "q4_0")
-        self.assertEqual(types["blocks.1.att.w1"], "f32")
+        self.assertEqual(types["blocks.1.att.w1"], "q8_0")
+        plain = self.json("quantize", model, "q.gguf", "--type", "q4_0", "--low-rank-type", "f32", "--dry-run")
+        self.assertEqual({t["name"]: t["to"] for t in plain["tensors"]}["blocks.1.att.w1"], "f32")
         self.assertEqual(said["bytes"], sum(t["bytes"] for t in said["tensors"]))
         found = {t["name"]: t["dtype"].lower() for t in self.json("inspect", "q.gguf")["tensors"]}
         self.assertEqual(found["blk.1.time_mix_key.weight"], "q4_0")
@@ -654,6 +656,7 @@ class Quantize(CliTest):
         self.assertEqual(types["blocks.0.att.key.weight"], ("q4_1", "first layer"))
         self.assertEqual(types["blocks.2.att.key.weight"], ("q8_0", "last layer"))
         self.assertEqual(types["blocks.1.att.key.weight"], ("q5_1", "as asked"))
+        self.assertEqual(types["blocks.1.att.w1"], ("q8_0", "low-rank part"))
         self.assertEqual(types["blocks.1.ffn.key.weight"], ("q4_0", "all others"))
 
     def test_a_dry_run_writes_nothing(self) -> None:

@@ -1693,6 +1693,20 @@ class Memory(TrainCase):
         self.assertLess(done["data_peak_bytes"] - done["planned_bytes"], 3 * (self.folder / "large.txt").stat().st_size)
         self.assertLessEqual(peak, 1.05 * planned + (64 << 20), f"planned {planned / 1e6:.1f} MB, taken {peak / 1e6:.1f} MB")
 
+    def test_adapters_of_a_0_4b_on_q8_0_fit_in_1500_mb(self) -> None:
+        """As docs/training.md says."""
+        if shutil.disk_usage(self.folder).free < 4 << 30:
+            self.skipTest("needs 4 GB on the disk")
+        self.ok("make-random", "rwkv7:0.4b", "large.safetensors", "--dtype", "f16", "--quiet")
+        self.ok("quantize", "large.safetensors", "large.gguf", "--type", "q8_0", "-q")
+        (self.folder / "large.safetensors").unlink()
+        args = ["train", "large.gguf", "--method", "lora", "--data", "text.txt", "--context", 512, "--batch", 1, "--micro-batch", 1,
+                "--grad-checkpoint", "on", "--steps", 1, "-o", "large", "-q"]
+        plan, done = self.json(*args, "--plan")["bytes"]["total"], self.json(*args)
+        self.assertTrue(done["finished"])
+        self.assertLess(done["peak_resident_bytes"], 1.5e9)
+        self.assertLessEqual(abs(done["peak_resident_bytes"] / plan - 1), 0.05, f"planned {plan / 1e6:.0f} MB")
+
     def test_the_plan_for_people(self) -> None:
         done = self.run_prwkv("train", self.base(), *self.ONE_STEP, "x", "--plan")
         self.assertEqual((done.returncode, done.stderr), (OK, b""))

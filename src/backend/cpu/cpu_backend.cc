@@ -58,6 +58,9 @@ std::vector<InstructionSet> instruction_sets() {
 #elif defined(__x86_64__)
   const bool has_avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+#if defined(PRWKV_NO_AVX512)
+  return {{"avx2", has_avx2, &cpu::avx2_kernels}, {"scalar", true, &cpu::scalar_kernels}};
+#else
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512vl") && has_f16c() &&
@@ -69,6 +72,7 @@ std::vector<InstructionSet> instruction_sets() {
           {"avx512", has_avx512, &cpu::avx512_kernels},
           {"avx2", has_avx2, &cpu::avx2_kernels},
           {"scalar", true, &cpu::scalar_kernels}};
+#endif
 #elif defined(__aarch64__)
   const bool has_dotprod = (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
   const bool has_i8mm = has_dotprod && (::getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;

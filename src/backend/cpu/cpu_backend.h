@@ -51,6 +51,9 @@ class CpuBackend : public RefBackend {
   [[nodiscard]] Packed packed(DType dtype, const Shape& shape, Input input) const override;
   void pack(const Tensor& to, std::int64_t first, std::int64_t n, const void* rows) override;
 
+  /// ThreadPool::regions.
+  [[nodiscard]] std::uint32_t regions() const { return pool_.regions(); }
+
   /// Weights stored by input that single rows of activations met so far.
   struct Skipping {
     std::int64_t bytes = 0;       ///< of all of them
