@@ -359,13 +359,14 @@ class RandomBinder final : public ParamVisitor {
     backend_.upload(t, std::vector<double>(narrow.begin(), narrow.end()).data());
   }
 
-  // A file has (…, in, out).
+  // A file has (…, in, out). Blocks lie along `in`, so their numbers are turned first.
   void make_transposed(const Param& p, const Law& law, const Tensor& t) {
-    const std::size_t size = info(t.dtype).block_bytes;
+    const DType stored = is_block(t.dtype) ? DType::kF16 : t.dtype;
+    const std::size_t size = info(stored).block_bytes;
     const auto out = static_cast<std::size_t>(p.shape[p.shape.rank - 2]);
     const auto in = static_cast<std::size_t>(p.shape[p.shape.rank - 1]);
-    bytes_.resize(t.bytes());
-    weights_.fill(p, law, t.dtype, 0, bytes_);
+    bytes_.resize(row_bytes(stored, p.shape.numel()));
+    weights_.fill(p, law, stored, 0, bytes_);
     std::vector<std::byte> turned(bytes_.size());
     for (std::size_t at = 0; at < bytes_.size(); at += out * in * size) {
       for (std::size_t o = 0; o < out; ++o) {
@@ -373,6 +374,12 @@ class RandomBinder final : public ParamVisitor {
           std::memcpy(&turned[at + (o * in + i) * size], &bytes_[at + (i * out + o) * size], size);
         }
       }
+    }
+    if (stored != t.dtype) {
+      std::vector<float> values(static_cast<std::size_t>(p.shape.numel()));
+      quant::dequantize(stored, turned.data(), p.shape.numel(), values.data());
+      turned.resize(t.bytes());
+      quant::quantize(t.dtype, values.data(), p.shape.numel(), turned.data());
     }
     if (t.layout != Layout::kRows)
       backend_.put_rows(t, 0, p.shape[0], turned.data());

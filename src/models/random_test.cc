@@ -80,6 +80,28 @@ TEST_F(RandomModels, AreTheSameInAFileAndInMemory) {
   }
 }
 
+// Blocks of matrices come from a table, and no file of f16 has them; those of low-rank pairs are rounded from its numbers.
+TEST_F(RandomModels, OfBlocksHaveTheLowRankPairsOfAFile) {
+  for (const char* name :
+       {"rwkv6:L2,C64,V64,N32,mix32,decay32", "rwkv7:L2,C64,V64,N32,w32,a64,v32,g32"}) {
+    const ModelShape shape = model_shape(name);
+    const auto backend = make_backend({.name = "cpu", .threads = 1, .packing = Packing::kEachCall});
+    write_random_model(shape, DType::kF16, path(), 3);
+    const LoadedModel file = load_model(path(), *backend, {.dtype = DType::kQ4_0}),
+                      memory = random_model(shape, DType::kQ4_0, *backend, 3);
+    const auto expected = bytes_of(file, *backend), found = bytes_of(memory, *backend);
+    int pairs = 0;
+    for_each_param(*memory.model, [&](const Param& p, const Tensor& t) {
+      EXPECT_EQ(t.bytes(), expected.at(p.name).size()) << p.name;
+      if (!is_low_rank(p)) return;
+      ++pairs;
+      EXPECT_EQ(t.dtype, DType::kQ8_0) << p.name;
+      EXPECT_EQ(found.at(p.name), expected.at(p.name)) << p.name;
+    });
+    EXPECT_GE(pairs, 6);
+  }
+}
+
 TEST_F(RandomModels, DependOnTheSeedAlone) {
   const ModelShape shape = model_shape(small("7"));
   const auto backend = make_backend({.name = "ref", .dtype = DType::kF32, .threads = 1, .isa = {}});
