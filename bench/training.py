@@ -307,7 +307,7 @@ def measure(setting: Setting, model: Model, dtype: str) -> dict:
     flops = {"prwkv": summary["flops_per_token"], **{name: r["flops_per_token"] for name, r in reports.items()}}
     peaks = peaks_of(limits, dtype)
     return {"model": model.name, "shape": model.shape, "words": model.words, "dtype": dtype,
-            "peak_flops": statistics.median(peaks),
+            "rounds": setting.rounds, "steps": setting.steps, "peak_flops": statistics.median(peaks),
             "rows": [asdict(row) for row in rows_of(setting, dtype, seconds, flops, peaks)],
             "first": {"loss": first["loss"], "norm": first["norm"], "differences": same}, "peers": reports,
             "memory": {key: summary[key] for key in ("planned_bytes", "peak_resident_bytes")},
@@ -324,14 +324,19 @@ def without_bf16(setting: Setting, limits: dict) -> str | None:
     return None if setting.bf16 else "no option of prwkv train for products in bf16 was named (--bf16)"
 
 
-def speed(setting: Setting, models: list[Model]) -> dict:
-    """Everything about whole steps."""
+def speed(setting: Setting, models: list[Model], before: dict | None) -> dict:
+    """Everything about whole steps; models that are not measured now keep what was measured `before` under the same
+    conditions."""
     limits = setting.limits()
     reason = without_bf16(setting, limits)
-    return {"machine": limits, "threads": setting.threads, "batch": setting.batch, "context": setting.context,
-            "rounds": setting.rounds, "steps": setting.steps, "without_bf16": reason,
-            "results": [measure(setting, model, dtype) for model in models
-                        for dtype in (["f32"] if reason else ["f32", "bf16"])]}
+    conditions = {"threads": setting.threads, "batch": setting.batch, "context": setting.context, "without_bf16": reason}
+    names = [model.name for model in models]
+    kept = []
+    if before and before["machine"]["cpu"] == limits["cpu"] and all(before[key] == value for key, value in conditions.items()):
+        kept = [result for result in before["results"] if result["model"] not in names]
+    results = kept + [measure(setting, model, dtype) for model in models for dtype in (["f32"] if reason else ["f32", "bf16"])]
+    order = [model.name for model in MODELS.values()]
+    return {"machine": limits, **conditions, "results": sorted(results, key=lambda result: order.index(result["model"]))}
 
 
 def products(setting: Setting, models: list[Model]) -> dict:
@@ -391,11 +396,12 @@ def speed_page(report: dict) -> list[str]:
         checks.append([result["model"], result["dtype"], f"{first['loss']:.6f}", f"{first['norm']:.6f}",
                        *(f"{first['differences'][key]:.0e}" for key in ("loss", "norm")), str(peer["chunk"]),
                        f"{peer['check']['gradients']:.0e}"])
-    peaks = ", ".join(f"{r['peak_flops'] / 1e9:.0f} ({r['model']} {r['dtype']})" for r in results)
+    rounds = ", ".join(f"{r['rounds']} of {r['steps']} steps, peak {r['peak_flops'] / 1e9:.0f} GFLOP/s ({r['model']} {r['dtype']})"
+                       for r in results)
     return [
         f"Machine: {machine['cpu']}, {machine['isa']}, {report['threads']} threads; PyTorch {torch}, torch.compile. Steps of "
-        f"{report['batch']} x {report['context']} tokens; interleaved rounds: {report['rounds']}, with so many steps of each "
-        f"program: {report['steps']}. Peaks measured in the same rounds, GFLOP/s: {peaks}.\n",
+        f"{report['batch']} x {report['context']} tokens; interleaved rounds of so many steps of each program, the peak measured "
+        f"in the same rounds: {rounds}.\n",
         "## Steps\n",
         "Tokens/s, share of the peak (6 FLOPs for every element of the matrices a token meets, the head in and the embedding "
         "out; recomputation and recurrences not counted), prwkv's tokens/s beside the other program's (lowest and highest "
@@ -490,7 +496,8 @@ def run(args: argparse.Namespace, work: Path) -> None:
     report = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     for part in args.part or PARTS:
         if part != "none":
-            report[part] = (speed if part == "speed" else products)(setting, args.models)
+            report[part] = (speed(setting, args.models, report.get("speed")) if part == "speed"
+                            else products(setting, args.models))
             kept.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     text = page(args.out, report)
     (args.out / "training.md").write_text(text, encoding="utf-8")
