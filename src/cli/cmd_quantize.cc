@@ -279,13 +279,10 @@ void add_quantize(CLI::App& app) {
       app.add_subcommand("quantize", "Write a model in block types, calibrated on a text");
   cmd->footer(
       policy_text() +
-      "Low-rank pairs are q8_0 in a .gguf. Vectors are f32 in any case, low-rank pairs in a .bin, "
-      "which\n"
-      "keeps embedding and head plain. Rows that a type does not fit get a smaller block. "
-      "--calibrate\n"
-      "rounds with the inputs of each matrix in view, layer after layer; file and size are the "
-      "same as\n"
-      "without.\n"
+      "Low-rank pairs are q8_0 in a .gguf. Vectors are f32 in any case, and low-rank pairs in a\n"
+      ".bin, which keeps embedding and head plain. Rows that a type does not fit get a smaller\n"
+      "block. --calibrate rounds with the inputs of each matrix in view, layer after layer; file\n"
+      "and size are the same as without.\n"
       "The extension of OUT picks the format: .gguf (RWKV-6 and 7) or .bin (4, 5.0, 5.2, 6, 7).\n"
       "Prints which tensor got what, then what it costs: the Kullback-Leibler divergence of the\n"
       "predictions from the original's, how often the likeliest token is the same, perplexity.\n"
