@@ -1701,7 +1701,7 @@ class Memory(TrainCase):
         self.ok("quantize", "large.safetensors", "large.gguf", "--type", "q8_0", "-q")
         (self.folder / "large.safetensors").unlink()
         args = ["train", "large.gguf", "--method", "lora", "--data", "text.txt", "--context", 512, "--batch", 1, "--micro-batch", 1,
-                "--grad-checkpoint", "on", "--steps", 1, "-o", "large", "-q"]
+                "--grad-checkpoint", "on", "--steps", 1, "-o", "adapters", "-q"]
         plan, done = self.json(*args, "--plan")["bytes"]["total"], self.json(*args)
         self.assertTrue(done["finished"])
         self.assertLess(done["peak_resident_bytes"], 1.5e9)
