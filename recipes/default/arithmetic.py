@@ -327,7 +327,7 @@ def story_multiply(s: Sum) -> tuple[str, str, int, str]:
     )
     if d.random() < 0.25 and held_out("multiply", a, legs) == s.heldout:
         question = (
-            f"How many legs do {wd.in_words(a)} {wd.plural(animal) if a != 1 else animal} have?"
+            f"How many legs do {wd.in_words(a)} {wd.plural(animal)} have?"
             if a != 1
             else f"How many legs does one {animal} have?"
         )

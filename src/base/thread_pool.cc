@@ -10,8 +10,6 @@
 namespace prwkv {
 namespace {
 
-// Bit 0, with regions counted above it: a counter that ran into the stop bit would end the workers
-// of a busy server after 2³¹ regions, less than a day. Wrapping round to zero does no harm.
 // About 50 microseconds: longer than the gap between two regions of one token, shorter than anyone
 // notices.
 constexpr int kSpins = 2000;

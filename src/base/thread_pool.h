@@ -33,7 +33,7 @@ class ThreadPool {
 
   [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// Parallel regions so far that woke other threads.
+  /// Parallel regions so far that woke other threads, modulo 2³¹.
   [[nodiscard]] std::uint32_t regions() const {
     return epoch_.load(std::memory_order_relaxed) / kNextRegion;
   }
@@ -57,7 +57,9 @@ class ThreadPool {
   }
 
  private:
-  static constexpr std::uint32_t kStop = 1, kNextRegion = 2;  // of epoch_
+  // Of epoch_: bit 0, with regions counted above it. A counter that ran into the stop bit would end the workers
+  // of a busy server after 2³¹ regions, less than a day. Wrapping round to zero does no harm.
+  static constexpr std::uint32_t kStop = 1, kNextRegion = 2;
   struct Region {
     std::int64_t count = 0, grain = 1;
     const void* f = nullptr;

@@ -379,7 +379,7 @@ class RandomBinder final : public ParamVisitor {
       std::vector<float> values(static_cast<std::size_t>(p.shape.numel()));
       quant::dequantize(stored, turned.data(), p.shape.numel(), values.data());
       turned.resize(t.bytes());
-      quant::quantize(t.dtype, values.data(), p.shape.numel(), turned.data());
+      convert(values, t.dtype, turned.data());
     }
     if (t.layout != Layout::kRows)
       backend_.put_rows(t, 0, p.shape[0], turned.data());

@@ -153,10 +153,9 @@ void Quantization::calibrate(std::span<const std::int32_t> tokens,
                              const CalibrationOptions& options,
                              const CalibrationProgress& progress) {
   // Low-rank pairs are rounded to nearest: their eight bits cost next to nothing (docs/numerics.md).
-  std::map<std::string, DType, std::less<>> types;
+  auto types = matrix_types();
   for (const QuantizedTensor& t : tensors_) {
-    if (t.param.stored == Stored::kMatrix && is_block(t.to) && t.from != t.to)
-      types.emplace(t.name, t.to);
+    if (is_low_rank(t.param)) types.erase(t.name);
   }
   matrices_ =
       prwkv::calibrate(file_.path(), {types.begin(), types.end()}, tokens, options, progress);

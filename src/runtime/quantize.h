@@ -62,7 +62,7 @@ class Quantization {
   /// In the order of the file.
   [[nodiscard]] const std::vector<QuantizedTensor>& tensors() const { return tensors_; }
   [[nodiscard]] const Export& plan() const { return *export_; }
-  /// BlinkDL names and types of the matrices that change into blocks: what a model takes that is to be
+  /// BlinkDL names and types of the matrices that change into blocks, low-rank pairs among them: what a model takes that is to be
   /// rounded to nearest in the same way (LoadOptions::dtypes).
   [[nodiscard]] std::map<std::string, DType, std::less<>> matrix_types() const;
 

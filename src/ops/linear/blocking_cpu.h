@@ -141,6 +141,7 @@ class Soon {
   std::int64_t distance_ = 0, part_ = 0, calls_to_wait_ = 0;  // every so manieth call asks
   int share_ = 0, left_ = 0;  // tiles that ask: in turns, and still to come
 };
+
 /// Calls f.operator()<N>(chunk) for output channels [begin, end) of all rows; begin is the first of a panel.
 /// Strips have `most` panels, or what is left.
 template <int most, class F>

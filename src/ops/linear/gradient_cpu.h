@@ -18,10 +18,8 @@ inline void pack_columns(const cpu::Columns& a, std::int64_t begin, std::int64_t
   for (std::int64_t r = begin; r < end; ++r) {
     const std::byte* row = a.rows + r * a.stride;
     if (with_float(a.dtype, [&]<class W>() {
-          using Stored = std::conditional_t<W::kBytes == 4, F32Weights,
-                                            std::conditional_t<W::kColumns == 2, BF16Weights, W>>;
           for_vectors(a.n_columns, [&](std::int64_t c, int n) {
-            put_lanes(r, c, load_weights<Stored>(row + c * Stored::kBytes, n));
+            put_lanes(r, c, load_weights<W>(row + c * W::kBytes, n));
           });
         }))
       continue;
