@@ -199,7 +199,7 @@ struct BackendOptions {
   Packing packing = Packing::kOnce;     ///< "cpu" only
   Pinning pinning = Pinning::kNone;     ///< "cpu" only
   /// "cpu" with Packing::kEachCall only: kBF16 rounds the operands of products of several rows to bf16, forward and backward,
-  /// where matrices are f32; sums stay f32. Faster where the processor multiplies bf16 (Backend::multiplies_bf16).
+  /// where matrices are f32; sums stay f32. Throws Error{kUnsupported} unless Backend::multiplies_bf16.
   DType products = DType::kF32;
   /// "cpu" only: memory is asked for but never touched, kernels do nothing. What a computation would need can be
   /// read off afterwards (Arena::peak, Backend::scratch_bytes).

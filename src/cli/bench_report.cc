@@ -87,7 +87,8 @@ std::string limits_text(const MachineReport& m) {
   std::string text = fmt::format("read {:.1f} GB/s, {:.0f} GFLOP/s (f32 multiply-adds)",
                                  m.limits.read_bytes_per_s / kGB, m.limits.flops_per_s / kGB);
   if (m.limits.bf16_flops_per_s > 0)
-    text += fmt::format(", {:.0f} GFLOP/s (vdpbf16ps)", m.limits.bf16_flops_per_s / kGB);
+    text += fmt::format(", {:.0f} GFLOP/s ({})", m.limits.bf16_flops_per_s / kGB,
+                        m.limits.bf16_instruction);
   return text + fmt::format(", {:.0f} GOP/s ({})", m.limits.int8_ops_per_s / kGB,
                             m.limits.int8_instruction);
 }
@@ -256,6 +257,8 @@ OrderedJson machine_json(const MachineReport& m) {
           {"bf16_flops_per_s",
            m.limits.bf16_flops_per_s > 0 ? OrderedJson(m.limits.bf16_flops_per_s) : OrderedJson()},
           {"int8_ops_per_s", m.limits.int8_ops_per_s},
+          {"bf16_instruction",
+           m.limits.bf16_flops_per_s > 0 ? OrderedJson(m.limits.bf16_instruction) : OrderedJson()},
           {"int8_instruction", m.limits.int8_instruction},
           {"read_probe",
            {{"bytes", m.probe_bytes},

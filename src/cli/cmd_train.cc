@@ -401,11 +401,7 @@ void run_train(TrainOptions o) {
                                  .packing = Packing::kEachCall,
                                  .products = in_bf16 ? DType::kBF16 : DType::kF32};
   o.trainer.products = backend_options.products;
-  if (in_bf16 && !make_backend(backend_options)->multiplies_bf16()) {
-    throw Error(Code::kUnsupported, "--precision bf16: this processor does not multiply bf16",
-                {.expected = "avx512_bf16 (Cooper Lake, Sapphire Rapids, Zen 4 or later)",
-                 .hint = "f32 is faster here, and more exact"});
-  }
+  if (in_bf16) make_backend(backend_options);  // which may refuse, before anything is read
   LoadOptions load{
       .dtype = {}, .lora = o.lora, .lora_alpha = o.lora.empty() ? std::nullopt : o.lora_alpha};
 

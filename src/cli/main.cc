@@ -26,7 +26,7 @@ Exit codes
 
 Environment
   PRWKV_CPU_ISA  use this instruction set instead of the best one: scalar; on x86-64 also avx2, avx512,
-                 avx512_vnni, avx512_bf16; on aarch64 also neon, neon_dotprod, neon_i8mm)";
+                 avx512_vnni, avx512_bf16, avx512_amx; on aarch64 also neon, neon_dotprod, neon_i8mm)";
 
 int report(const char* message, int code) {
   note(std::string("prwkv: ") + message);

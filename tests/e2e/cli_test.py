@@ -111,7 +111,7 @@ class Program(CliTest):
         model = self.make_model()
         best = json.loads(self.run_prwkv("logits", model, "--tokens", "1,2,3", "--json").stdout)["logits"]
         ran = 0
-        for isa in ["scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"]:
+        for isa in ["scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "avx512_amx", "neon", "neon_dotprod", "neon_i8mm"]:
             done = self.run_prwkv("logits", model, "--tokens", "1,2,3", "--json", PRWKV_CPU_ISA=isa)
             message = done.stderr.decode()
             if done.returncode != OK:
@@ -751,7 +751,7 @@ class Bench(CliTest):
         """Every share follows from the speed, what had to be done, and the limits of the same run."""
         machine = out["machine"]
         self.assertEqual(list(machine), ["cpu", "isa", "threads", "read_bytes_per_s", "flops_per_s", "bf16_flops_per_s",
-                                         "int8_ops_per_s", "int8_instruction", "read_probe"])
+                                         "bf16_instruction", "int8_ops_per_s", "int8_instruction", "read_probe"])
         self.assertGreaterEqual(machine["read_probe"]["bytes"], 1 << 26)
         self.assertIn(machine["read_probe"]["streams"], [1, 2, 4, 8])
         self.assertEqual(out["first_tokens"]["tokens"], 25)

@@ -566,7 +566,7 @@ class Methods(TrainCase):
         done = self.run_prwkv(*args, "--steps", 20, "--precision", "bf16")
         if done.returncode != OK:
             self.assertEqual(done.returncode, UNSUPPORTED)
-            self.expect_message(done.stderr.decode(), "--precision bf16: this processor does not multiply bf16")
+            self.expect_message(done.stderr.decode(), "products of bf16: this processor does not multiply it")
             self.assertEqual(contents(self.folder / "bf16"), {})
             self.skipTest("this processor does not multiply bf16")
         log = read_log(self.folder / "bf16")

@@ -195,7 +195,7 @@ TEST_P(ByInput, OtherLayoutsWhereItDoesNotFitOrIsNotWanted) {
   EXPECT_EQ(layout(*skip, DType::kQ4_0, 64, 512, relu), Layout::kPacked);
   EXPECT_EQ(layout(*none, DType::kF16, 64, 512, relu), Layout::kPacked);
   EXPECT_EQ(layout(*none, DType::kQ8_0, 64, 512, relu), Layout::kPacked);
-  const Layout bf16 = GetParam() == "cpu_avx512_bf16" ? Layout::kPacked : Layout::kByInput;
+  const Layout bf16 = is_of_bf16(GetParam()) ? Layout::kPacked : Layout::kByInput;
   EXPECT_EQ(layout(*skip, DType::kBF16, 64, 512, relu), bf16);
 }
 

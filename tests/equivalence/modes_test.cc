@@ -42,7 +42,7 @@ class Modes : public testing::TestWithParam<Param> {
     const std::string& backend = std::get<2>(GetParam());
     const std::string type = backend == "cpu_avx512"        ? "f16"
                              : backend == "cpu_avx512_vnni" ? "q8_0"
-                             : backend == "cpu_avx512_bf16" ? "bf16"
+                             : is_of_bf16(backend)          ? "bf16"
                                                             : "f32";
     if (kDebugBuild && std::get<1>(GetParam()) != type)
       GTEST_SKIP() << "slow, and op_table_test has every weight type";
@@ -150,7 +150,7 @@ std::vector<Param> params() {
   for (const std::string& generation : generation_names()) {
     for (const char* type : {"f32", "f16", "bf16", "q8_0"}) {
       for (const std::string& backend : cpu_backends()) {
-        const std::string own = backend == "cpu_avx512_bf16" ? "bf16" : "q8_0";
+        const std::string own = is_of_bf16(backend) ? "bf16" : "q8_0";
         if (is_of_products(backend) && type != own) continue;
         all.emplace_back(generation, type, backend);
       }

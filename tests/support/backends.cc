@@ -26,6 +26,10 @@ bool is_of_products(const std::string& cpu_backend) {
   return std::count(cpu_backend.begin(), cpu_backend.end(), '_') > 1;
 }
 
+bool is_of_bf16(const std::string& cpu_backend) {
+  return cpu_backend == "cpu_avx512_bf16" || cpu_backend == "cpu_avx512_amx";
+}
+
 const std::vector<std::string>& f32_backends() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all = cpu_backends();

@@ -16,6 +16,8 @@ const std::vector<std::string>& f32_backends();
 const std::vector<std::string>& cpu_backends();
 /// Whether an instruction set brings nothing to another one but products: "cpu_avx512_vnni".
 bool is_of_products(const std::string& cpu_backend);
+/// Whether these are products of bf16: "cpu_avx512_bf16", "cpu_avx512_amx".
+bool is_of_bf16(const std::string& cpu_backend);
 
 /// Also "ref_f64" and "fake_f64". The backend is absent where this machine cannot run it, and
 /// `reason` says why.

@@ -245,7 +245,7 @@ struct Arithmetic {
 inline Arithmetic arithmetic_of(const Backend& backend) {
   const auto* cpu = dynamic_cast<const CpuBackend*>(&backend);
   return {.rounds_for_blocks = cpu != nullptr,
-          .rounds_for_bf16 = cpu != nullptr && cpu->isa() == "avx512_bf16"};
+          .rounds_for_bf16 = cpu != nullptr && cpu->multiplies_bf16()};
 }
 
 /// A case without its argument type.

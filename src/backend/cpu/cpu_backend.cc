@@ -2,6 +2,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <sys/auxv.h>  // and the HWCAP_… of this architecture
 #endif
@@ -51,6 +53,18 @@ bool has_f16c() {
 }
 #endif
 
+#if defined(__x86_64__) && !defined(PRWKV_SCALAR_ONLY) && !defined(PRWKV_NO_AVX512)
+/// Whether there is a matrix unit for bf16, and Linux lets this process use it: its registers are large, and a thread's
+/// have room for them only when they were asked for.
+bool may_use_amx() {
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;  // of edx
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kBf16) != 0 &&
+         (edx & kTile) != 0 && ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
+
 /// All that are compiled in, best first.
 std::vector<InstructionSet> instruction_sets() {
 #if defined(PRWKV_SCALAR_ONLY)
@@ -67,7 +81,8 @@ std::vector<InstructionSet> instruction_sets() {
                           __builtin_cpu_supports("fma");
   const bool has_avx512_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
   const bool has_avx512_bf16 = has_avx512_vnni && __builtin_cpu_supports("avx512bf16");
-  return {{"avx512_bf16", has_avx512_bf16, &cpu::avx512_bf16_kernels},
+  return {{"avx512_amx", has_avx512_bf16 && may_use_amx(), &cpu::avx512_amx_kernels},
+          {"avx512_bf16", has_avx512_bf16, &cpu::avx512_bf16_kernels},
           {"avx512_vnni", has_avx512_vnni, &cpu::avx512_vnni_kernels},
           {"avx512", has_avx512, &cpu::avx512_kernels},
           {"avx2", has_avx2, &cpu::avx2_kernels},
@@ -132,7 +147,7 @@ void CpuBackend::zero(const Tensor& t) {
 
 std::size_t CpuBackend::scratch_bytes() const {
   return activations_.bytes() + panels_.bytes() + gradients_.bytes() + kept_.bytes() +
-         segment_sums_.bytes() + narrowed_.bytes() + transposed_.bytes() + unpacked_.bytes();
+         segment_sums_.bytes() + narrowed_.bytes() + unpacked_.bytes();
 }
 
 Packed CpuBackend::packed(DType dtype, const Shape& shape, Input input) const {
@@ -547,7 +562,17 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
       throw Error(Code::kUnsupported, fmt::format("this processor has no {}", set.name),
                   {.hint = "unset PRWKV_CPU_ISA to use the best instruction set there is"});
     }
-    return std::make_unique<CpuBackend>(set.kernels(), options);
+    auto backend = std::make_unique<CpuBackend>(set.kernels(), options);
+    if (options.products == DType::kBF16 && !backend->multiplies_bf16()) {
+      throw Error(Code::kUnsupported,
+                  fmt::format("products of bf16: {} does not multiply it",
+                              wanted.empty() ? "this processor" : wanted),
+                  {.expected = "avx512_bf16 (Cooper Lake, Zen 4 or later) or avx512_amx (Sapphire "
+                               "Rapids or later)",
+                   .found = std::string(set.name),
+                   .hint = "f32 is faster here, and more exact"});
+    }
+    return backend;
   }
   throw Error(Code::kInvalidArgument,
               fmt::format("{}there is no instruction set '{}' here",

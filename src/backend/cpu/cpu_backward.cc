@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "backend/cpu/cpu_backend.h"
-#include "tensor/half.h"
 
 namespace prwkv {
 namespace {
@@ -128,7 +127,8 @@ void CpuBackend::add_product(const GradientProduct& g) {
   parallel_for((g.rows + slice - 1) / slice, 1, [&](std::int64_t first, std::int64_t last) {
     const std::int64_t begin = first * slice, end = std::min(last * slice, g.rows);
     if (g.x_is_transposed) {
-      kernels_.tiles_of_columns({.to = tiles,
+      kernels_.tiles_of_columns({.form = cpu::Form::kFloatTiles,
+                                 .to = reinterpret_cast<std::byte*>(tiles),
                                  .x = g.x,
                                  .rows = g.rows,
                                  .steps = steps,
@@ -149,65 +149,46 @@ void CpuBackend::add_product(const GradientProduct& g) {
   });
 }
 
-namespace {
-
-constexpr std::int64_t kSquareAtOnce = 32;  // of a matrix that is turned: two of them stay in L1
-
-/// to[c][r] = from[r][c] for columns [begin, end); rows of `from` are `stride` bytes apart, at any address.
-template <class T, class Convert>
-void turn(const std::byte* from, std::int64_t rows, std::int64_t stride, std::int64_t begin,
-          std::int64_t end, T* to, const Convert& convert) {
-  for (std::int64_t r0 = 0; r0 < rows; r0 += kSquareAtOnce) {
-    const std::int64_t r1 = std::min(rows, r0 + kSquareAtOnce);
-    for (std::int64_t c = begin; c < end; ++c) {
-      for (std::int64_t r = r0; r < r1; ++r) {
-        float x = 0;
-        std::memcpy(&x, from + r * stride + c * static_cast<std::int64_t>(sizeof x), sizeof x);
-        to[c * rows + r] = convert(x);
-      }
-    }
-  }
-}
-
-}  // namespace
-
-// With both operands as rows of what is summed over, which is how panels and tiles of pairs are made.
 void CpuBackend::add_product_of_bf16(const GradientProduct& g) {
   const std::int64_t steps = g.weights.n_rows, columns = g.weights.n_columns;
-  auto* turned = reinterpret_cast<bf16*>(
-      room(narrowed_, static_cast<std::size_t>(steps * columns) * sizeof(bf16)));
-  parallel_for(columns, kSquareAtOnce, [&](std::int64_t begin, std::int64_t end) {
-    turn(g.weights.rows, steps, g.weights.stride, begin, end, turned,
-         [](float x) { return to_bf16(x); });
-  });
+  cpu::Product p = product_of(g);
+  p.dtype = DType::kBF16;
+  cpu::Columns weights = g.weights;
+  weights.to_bf16 = true;
   const std::int64_t panels = (columns + kernels_.panel_rows - 1) / kernels_.panel_rows;
   std::byte* packed =
       room(panels_, static_cast<std::size_t>(panels * kernels_.panel_bytes(DType::kBF16, steps)));
-  pack_panels({.panels = packed,
-               .rows = reinterpret_cast<const std::byte*>(turned),
-               .in = steps,
-               .dtype = DType::kBF16},
-              columns);
-
-  const float* x = g.x;
-  std::int64_t x_stride = g.x_stride;
-  if (g.x_is_transposed) {
-    float* rows = floats(transposed_, g.rows * steps);
-    parallel_for(g.rows, kSquareAtOnce, [&](std::int64_t begin, std::int64_t end) {
-      turn(reinterpret_cast<const std::byte*>(g.x), steps,
-           g.x_stride * static_cast<std::int64_t>(sizeof(float)), begin, end, rows,
-           [](float value) { return value; });
-    });
-    x = rows;
-    x_stride = steps;
-  }
-  cpu::Product p = product_of(g);
+  weights.panels = reinterpret_cast<float*>(packed);
   p.w = packed;
-  p.dtype = DType::kBF16;
-  p.x = x;
-  p.x_stride = x_stride;
-  p.x_is_transposed = false;
-  convert_activations(&p, 1);
+  const auto in_groups = [&](std::int64_t count, std::int64_t of, std::int64_t work, const auto& f) {
+    parallel_for((count + of - 1) / of, std::max<std::int64_t>(1, kElementsAtOnce / (of * work)),
+                 [&](std::int64_t first, std::int64_t last) {
+                   f(first * of, std::min(last * of, count));
+                 });
+  };
+  in_groups(steps, cpu::kStepsOfPairs, columns, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.pack_columns(weights, begin, end);
+  });
+  if (g.x_is_transposed) {
+    const cpu::Form form = form_of(p);
+    p.width = tile_width(form, g.rows);
+    std::byte* tiles = room(activations_, static_cast<std::size_t>(
+                                              g.rows * kernels_.activation_bytes(form, steps)));
+    in_groups(g.rows, cpu::kRowsOfPairs, steps, [&](std::int64_t begin, std::int64_t end) {
+      kernels_.tiles_of_columns({.form = form,
+                                 .to = tiles,
+                                 .x = g.x,
+                                 .rows = g.rows,
+                                 .steps = steps,
+                                 .stride = g.x_stride,
+                                 .width = p.width},
+                                begin, end);
+    });
+    p.activations = tiles;
+    p.x_is_transposed = false;
+  } else {
+    convert_activations(&p, 1);
+  }
   run_pieces(&p, 1);
 }
 

@@ -70,7 +70,8 @@ struct Unpacking {
 enum class Form {
   kFloat,  ///< what they are
   kFloatTiles,  ///< a few rows, or where they lie badly, as tiles read them (ops/linear/float_product_cpu.h)
-  kBF16Tiles,  ///< bf16, where the processor multiplies that
+  kBF16Tiles,  ///< the same in bf16, where the processor multiplies that
+  kBF16Rows,   ///< rows of bf16, where it multiplies matrices of that (ops/linear/matrix_unit_cpu.h)
   kBytes,      ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
 };
 
@@ -84,20 +85,24 @@ struct Activations {
 
 // ---- backward: what kernels get beside the arguments of an operation
 
-/// A matrix in memory becomes panels of f32 whose lanes are its columns: the weights of a product that sums
-/// over its rows.
+/// A matrix in memory becomes panels whose lanes are its columns: the weights of a product that sums over its
+/// rows.
 struct Columns {
-  float* panels;  // (columns / lanes, rows, lanes)
+  float* panels;  // (columns / lanes, rows, lanes); of bf16 what panel_bytes says
   const std::byte* rows;
   std::int64_t n_rows, n_columns, stride;  // stride in bytes
   DType dtype;
+  bool to_bf16 = false;  // of f32, by kStepsOfPairs rows at least
 };
 /// Activations of such a product: rows are the columns of x.
 struct ColumnTiles {
-  float* to;
+  Form form;
+  std::byte* to;
   const float* x;  // (steps, rows), `stride` floats apart
   std::int64_t rows, steps, stride, width;
 };
+/// Rows that become panels of bf16 together, and columns of x that become rows of it.
+inline constexpr std::int64_t kStepsOfPairs = 32, kRowsOfPairs = 16;
 /// g_z = scale · g_y ⊙ act'(z).
 struct Slopes {
   float* g_z;
@@ -233,6 +238,7 @@ const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
 const KernelTable& avx512_vnni_kernels();  // and with integer products in one instruction
 const KernelTable& avx512_bf16_kernels();  // and with products of bf16
+const KernelTable& avx512_amx_kernels();   // and with those of matrices of bf16
 const KernelTable& neon_kernels();
 const KernelTable& neon_dotprod_kernels();  // and with integer products in one instruction
 const KernelTable& neon_i8mm_kernels();     // and with those of two rows by two

@@ -63,6 +63,7 @@ MachineLimits LimitSamples::medians() const {
   MachineLimits limits{.flops_per_s = median(fma),
                        .bf16_flops_per_s = median(bf16),
                        .int8_ops_per_s = median(int8),
+                       .bf16_instruction = bf16_instruction,
                        .int8_instruction = int8_instruction,
                        .read_pattern = {}};
   for (std::size_t i = 0; i < read.size(); ++i) {
@@ -128,6 +129,7 @@ void CpuBackend::measure_limits(const ProbeMemory& memory, LimitSamples& samples
     samples.read[i].push_back(read_rate(memory, kPatterns[i]));
   samples.fma.push_back(product_rate(probes.fma));
   samples.int8.push_back(product_rate(probes.int8.run));
+  samples.bf16_instruction = probes.bf16.instruction;
   samples.int8_instruction = probes.int8.instruction;
   if (probes.bf16.run != nullptr) samples.bf16.push_back(product_rate(probes.bf16.run));
 }

@@ -18,7 +18,7 @@ struct MachineLimits {
   double flops_per_s = 0;             ///< f32 multiply-adds
   double bf16_flops_per_s = 0;        ///< 0: the processor does not multiply bf16
   double int8_ops_per_s = 0;          ///< products of bytes into 32-bit sums
-  std::string_view int8_instruction;  ///< that these were measured with
+  std::string_view bf16_instruction, int8_instruction;  ///< that these were measured with
   cpu::ReadPattern read_pattern;      ///< the one that was fastest
 };
 
@@ -51,7 +51,7 @@ class ProbeMemory {
 struct LimitSamples {
   std::vector<std::vector<double>> read;  ///< bytes/s by pattern
   std::vector<double> fma, bf16, int8;    ///< operations/s
-  std::string_view int8_instruction;
+  std::string_view bf16_instruction, int8_instruction;
 
   /// Medians; of the patterns the one with the best median.
   [[nodiscard]] MachineLimits medians() const;

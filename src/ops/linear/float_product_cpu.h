@@ -31,6 +31,7 @@ static_assert(kSegment % kDepth == 0);
 template <int bytes>
 struct AsFloats {
   static constexpr int kBytes = bytes, kColumns = 1;
+  static constexpr int kStepsAtOnce = 1;  ///< panels have whole multiples of these
   static constexpr bool kIsWide = bytes == 4;  ///< nothing is gained by widening them beforehand
   using Activation = float;
   using Operand = Vec;
@@ -48,7 +49,8 @@ struct BF16Weights : AsFloats<2> {
 #ifdef PRWKV_HAS_BF16
 /// bf16 weights and activations: an instruction multiplies two columns and adds both products.
 struct BF16Pairs {
-  static constexpr int kBytes = 2, kColumns = 2;
+  static constexpr int kBytes = 2, kColumns = 2, kStepsAtOnce = 1;
+  static constexpr cpu::Form kForm = cpu::Form::kBF16Tiles;
   static constexpr bool kIsWide = true;
   using Activation = std::uint16_t;
   using Operand = Pairs;
@@ -72,9 +74,10 @@ template <class W>
 struct FloatPanel {
   static constexpr int kRows = Vec::size;
   static constexpr int kStepBytes = kRows * W::kColumns * W::kBytes;
-  /// Columns come one by one, or in pairs; the partner that the last may lack is zero.
+  /// Columns come one by one, or in pairs, and these some at a time; what the last may lack is zero.
   static constexpr std::int64_t steps(std::int64_t in) {
-    return (in + W::kColumns - 1) / W::kColumns;
+    constexpr std::int64_t columns = W::kColumns * W::kStepsAtOnce;
+    return (in + columns - 1) / columns * W::kStepsAtOnce;
   }
   static constexpr std::int64_t bytes(std::int64_t in) { return steps(in) * kStepBytes; }
   static constexpr int kAsk = 256;  ///< bytes between two looks ahead

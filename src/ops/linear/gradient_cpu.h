@@ -45,7 +45,7 @@ inline void tiles_of_columns(const cpu::ColumnTiles& a, std::int64_t begin, std:
       const std::int64_t width = a.rows - tile < a.width ? a.rows - tile : a.width;
       const std::int64_t last = end < tile + width ? end : tile + width;
       for (std::int64_t s = s0; s < s1; ++s) {
-        float* to = a.to + tile * a.steps + s * width + t - tile;
+        float* to = reinterpret_cast<float*>(a.to) + tile * a.steps + s * width + t - tile;
         const float* x = a.x + s * a.stride + t;
         for_vectors(last - t, [&](std::int64_t i, int n) { put(to + i, n, get(x + i, n)); });
       }

@@ -53,6 +53,7 @@ inline std::int64_t activation_bytes(cpu::Form form, std::int64_t in) {
     case cpu::Form::kFloat: break;
     case cpu::Form::kFloatTiles: return in * 4;
     case cpu::Form::kBF16Tiles: return (in + 1) / 2 * 4;
+    case cpu::Form::kBF16Rows: return (in + 31) / 32 * 64;
     case cpu::Form::kBytes: return terms_of(in) * (in / 32) * kActivationBytes;
   }
   return 0;
@@ -60,7 +61,8 @@ inline std::int64_t activation_bytes(cpu::Form form, std::int64_t in) {
 inline void convert_activations(const cpu::Activations& a, std::int64_t begin, std::int64_t end) {
   switch (a.form) {
     case cpu::Form::kFloat:
-    case cpu::Form::kBF16Tiles: break;  // that is for isa_avx512_bf16.cc
+    case cpu::Form::kBF16Tiles:
+    case cpu::Form::kBF16Rows: break;  // those are for isa_bf16.h
     case cpu::Form::kFloatTiles: return fill_tiles<F32Weights>(a, begin, end);
     case cpu::Form::kBytes: return quantize_activations(a, begin, end);
   }

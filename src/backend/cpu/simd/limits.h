@@ -1,9 +1,8 @@
 /// What this instruction set can do at most, measured by `prwkv bench` next to the engine's own
 /// speed.
 ///
-/// On x86-64 the products of bytes and of bf16 need more than the instruction set of the file: those
-/// functions carry a target of their own, and the table below is filled only with what this processor
-/// has.
+/// On x86-64 the products of bytes need more than the instruction set of the file: that function carries a
+/// target of its own, and the table below is filled only with what this processor has.
 #pragma once
 
 #include <cstddef>
@@ -96,7 +95,8 @@ inline std::uint64_t read_memory(const std::byte* p, std::size_t bytes, cpu::Rea
   return static_cast<double>(steps) * kChains * 64 * 2;
 }
 
-[[gnu::target("avx512bf16")]] inline double vdpbf16ps_flops(std::int64_t steps) {
+#if defined(PRWKV_HAS_BF16) && !defined(PRWKV_HAS_AMX)
+inline double vdpbf16ps_flops(std::int64_t steps) {
   constexpr int kChains = 12;
   const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f80));  // 1.0
   __m512 acc[kChains];
@@ -110,6 +110,31 @@ inline std::uint64_t read_memory(const std::byte* p, std::size_t bytes, cpu::Rea
   for (const __m512& a : acc) use(a);
   return static_cast<double>(steps) * kChains * 32 * 2;
 }
+#endif
+
+#ifdef PRWKV_HAS_AMX
+/// Four independent sums of tiles; what they multiply stays in tiles.
+inline double tdpbf16ps_flops(std::int64_t steps) {
+  Tiles tiles;
+  tiles.use(kTileRows);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  constexpr std::int64_t kInstructions = 4;
+  for (std::int64_t s = 0; s < steps; ++s) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  return 2.0 * static_cast<double>(steps * kInstructions * kTileRows * kTileInputs) * Vec::size;
+}
+#endif
 
 inline double vpmaddubsw_ops(std::int64_t steps) {
   constexpr int kChains = 12;
@@ -132,7 +157,11 @@ inline cpu::LimitProbes limit_probes() {
   cpu::LimitProbes p = {
       .read = &read_memory, .fma = &fma_flops, .int8 = {"vpmaddubsw", &vpmaddubsw_ops}};
   if (__builtin_cpu_supports("avx512vnni")) p.int8 = {"vpdpbusd", &vpdpbusd_ops};
-  if (__builtin_cpu_supports("avx512bf16")) p.bf16 = {"vdpbf16ps", &vdpbf16ps_flops};
+#if defined(PRWKV_HAS_AMX)
+  p.bf16 = {"tdpbf16ps", &tdpbf16ps_flops};
+#elif defined(PRWKV_HAS_BF16)
+  p.bf16 = {"vdpbf16ps", &vdpbf16ps_flops};
+#endif
   return p;
 }
 

@@ -114,6 +114,20 @@ struct Pairs {
   __m512bh v;
 
   static Pairs load(const void* p) { return {reinterpret_cast<__m512bh>(_mm512_loadu_si512(p))}; }
+  void store(void* p) const { _mm512_storeu_si512(p, reinterpret_cast<__m512i>(v)); }
+  /// The first n pairs.
+  void store_first(void* p, int n) const {
+    const auto first = static_cast<__mmask16>((1u << static_cast<unsigned>(n)) - 1u);
+    _mm512_mask_storeu_epi32(p, first, reinterpret_cast<__m512i>(v));
+  }
+  /// a[0], b[0], a[1], b[1], … rounded to nearest even.
+  static Pairs interleaved(Vec a, Vec b) {
+    const auto wide = [](__m512bh halves) { return reinterpret_cast<__m512i>(halves); };
+    const __m512i apart = wide(_mm512_cvtne2ps_pbh(b.v, a.v)), low = _mm512_set1_epi32(0x00100000);
+    const __m512i step = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i order = _mm512_add_epi32(low, _mm512_mullo_epi32(step, _mm512_set1_epi32(0x00010001)));
+    return {reinterpret_cast<__m512bh>(_mm512_permutexvar_epi16(order, apart))};
+  }
   /// The same two for all.
   static Pairs broadcast(const void* p) {
     int bits;
