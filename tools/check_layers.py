@@ -36,7 +36,7 @@ SUFFIXES = {".h", ".cc", ".cu", ".cuh"}
 PUBLIC = "include/prwkv"  # stands for the public headers wherever a layer is named
 
 BELOW_BACKEND = {"quant", "tensor", "base"}
-BELOW_APPS = {PUBLIC, "models", "ops", "formats", "tokenizer", "backend"} | BELOW_BACKEND
+BELOW_APPS = {PUBLIC, "chat", "models", "ops", "formats", "tokenizer", "backend"} | BELOW_BACKEND
 APPS = ("cli", "server", "python", "capi")
 
 # Layer → layers it may include besides itself.
@@ -49,6 +49,7 @@ MAY_INCLUDE = {
     "formats": BELOW_BACKEND,
     "ops": {"backend"} | BELOW_BACKEND,
     "models": {"ops", "tokenizer"} | BELOW_BACKEND,
+    "chat": {"base"},
     "runtime": BELOW_APPS,
     "train": BELOW_APPS,
     PUBLIC: set(),

@@ -6,7 +6,7 @@ set -eu
 
 build="g++ cmake ninja-build pkg-config git ca-certificates python3 python3-pip
        libfmt-dev nlohmann-json3-dev libcli11-dev libzstd-dev libutf8proc-dev libxxhash-dev
-       zlib1g-dev libeigen3-dev"
+       zlib1g-dev libeigen3-dev libedit-dev"
 test="libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 binutils
       python3-numpy python3-pytest"
 coverage="llvm-14"

@@ -1,12 +1,12 @@
 #include <array>
 #include <cstring>
 #include <limits>
-#include <random>
 
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model_options.h"
+#include "cli/sampling_options.h"
 #include "cli/text.h"
 
 namespace prwkv::cli {
@@ -15,37 +15,12 @@ namespace {
 struct GenerateOptions {
   ModelOptions model;
   PromptOptions prompt;
+  SamplingArguments sampling;
   int max_tokens = 256;
-  std::optional<double> temperature, top_p;
-  std::optional<int> top_k;
-  std::optional<std::uint64_t> seed;
   std::string state_in, state_out;
   bool any_weights = false, ignore_eot = false, echo = false, json = false;
   ProgressOptions progress;
 };
-
-std::uint64_t random_seed() {
-  // Short enough to be typed again.
-  return std::random_device{}();
-}
-
-/// What was asked for on top of what a session file remembers. The same seed goes on with its
-/// sequence; another one begins a new one.
-void set_sampling(Session& session, const GenerateOptions& o) {
-  const Sampler before = session.sampler();
-  SamplingOptions s = before.options();
-  s.temperature = o.temperature.value_or(s.temperature);
-  s.top_p = o.top_p.value_or(s.top_p);
-  s.top_k = o.top_k.value_or(s.top_k);
-  const bool other_sequence = o.seed && *o.seed != s.seed;
-  const bool other_chain = s.temperature != before.options().temperature ||
-                           s.top_p != before.options().top_p || s.top_k != before.options().top_k;
-  if (!other_sequence && !other_chain) return;
-  s.seed = o.seed.value_or(s.seed);
-  Sampler sampler(s);
-  if (!other_sequence) sampler.continue_random(before);
-  session.set_sampler(std::move(sampler));
-}
 
 struct Timing {
   double load_seconds = 0, prompt_seconds = 0, generation_seconds = 0;
@@ -106,12 +81,9 @@ void run_generate(const GenerateOptions& o) {
   const std::shared_ptr<Engine> engine = o.model.open("generate");
   const Tokenizer& tokenizer = engine->tokenizer();
   Session session = engine->session();
-  SamplingOptions sampling_of_model = session.sampler().options();
-  const bool greedy = o.temperature.value_or(sampling_of_model.temperature) == 0;
-  sampling_of_model.seed = o.seed.value_or(greedy ? 0 : random_seed());
-  session.set_sampler(Sampler(sampling_of_model));
+  begin_sampling(session, o.sampling);
   if (!o.state_in.empty()) session.load(o.state_in, o.any_weights ? Weights::kAny : Weights::kSame);
-  set_sampling(session, o);
+  change_sampling(session, o.sampling);
 
   Timing t{.load_seconds = engine->info().load_seconds};
   Generated out;
@@ -204,24 +176,7 @@ void add_generate(CLI::App& app) {
       ->type_name("N");
   cmd->add_flag("--ignore-eot", o->ignore_eot, "Go on after the end-of-text token (id 0)");
   cmd->add_flag("--echo", o->echo, "Print the prompt, too");
-  const std::string sampling = "Sampling";
-  cmd->add_option("--temperature", o->temperature,
-                  "Below 1 sharper, above 1 flatter; 0: always the most likely token (default 1)")
-      ->type_name("T")
-      ->group(sampling);
-  cmd->add_option("--top-p", o->top_p,
-                  "Only the most likely tokens that make up this share; 1: off (default 0.85)")
-      ->type_name("P")
-      ->group(sampling);
-  cmd->add_option("--top-k", o->top_k, "Only the K most likely tokens; 0: off (default)")
-      ->type_name("K")
-      ->group(sampling);
-  cmd->add_option(
-         "--seed", o->seed,
-         "The same seed gives the same text (default: another one each time, shown at the end)")
-      ->check(seed_number())
-      ->type_name("N")
-      ->group(sampling);
+  add_sampling_options(*cmd, o->sampling);
   const std::string state = "State";
   cmd->add_option("--state-in", o->state_in, "Go on from a session or state file")
       ->type_name("FILE")

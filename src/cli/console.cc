@@ -14,7 +14,7 @@ namespace {
 // A signal handler can reach nothing else.
 volatile std::sig_atomic_t interrupt_flag = 0;
 
-void on_interrupt(int) { interrupt_flag = 1; }
+void on_interrupt(int signal) { interrupt_flag = signal; }
 
 constexpr double kSecondsBetweenUpdates = 0.2;
 
@@ -64,6 +64,14 @@ void catch_interrupts() {
 }
 
 bool interrupted() { return interrupt_flag != 0; }
+
+bool told_to_end() { return interrupt_flag == SIGTERM || interrupt_flag == SIGHUP; }
+
+void clear_interrupt() {
+  if (interrupt_flag != SIGINT) return;
+  interrupt_flag = 0;
+  catch_interrupts();
+}
 
 Progress::Progress(std::string what, std::string unit, const ProgressOptions& options)
     : what_(std::move(what)), unit_(std::move(unit)), terminal_(::isatty(STDERR_FILENO) == 1) {

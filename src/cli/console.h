@@ -42,6 +42,10 @@ void note(std::string_view line);
 /// ends the process.
 void catch_interrupts();
 [[nodiscard]] bool interrupted();
+/// Whether it was not Ctrl-C but SIGTERM or SIGHUP.
+[[nodiscard]] bool told_to_end();
+/// A Ctrl-C was seen to: the next one counts anew.
+void clear_interrupt();
 
 /// --progress / --quiet of the commands that take long.
 struct ProgressOptions {

@@ -55,6 +55,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   add_generate(app);
+  add_chat(app);
   add_logits(app);
   add_tokenize(app);
   add_detokenize(app);

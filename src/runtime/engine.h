@@ -168,6 +168,7 @@ class Session {
   [[nodiscard]] Sampler& sampler() { return sampler_; }
   void set_sampler(Sampler sampler) { sampler_ = std::move(sampler); }
   [[nodiscard]] std::uint64_t tokens_seen() const { return tokens_seen_; }
+  [[nodiscard]] const Engine& engine() const { return *engine_; }
 
   /// The recurrent state as a value; `set_state` forgets logits and pending text.
   [[nodiscard]] State state() const;

@@ -11,20 +11,14 @@
 namespace prwkv {
 namespace {
 
-constexpr ChatTemplate kChatTemplates[] = {
-    {"world", "System:", "User:", "Assistant:", "\n\n", BlankLines::kRemoved},
-    {"g1", "System:", "User:", "Assistant:", "\n\n", BlankLines::kKept},
-};
-
 struct RoleName {
   std::string_view in_record;
-  std::string_view ChatTemplate::*in_template;
+  Role role;
 };
 constexpr RoleName kRoleNames[] = {
-    {"system", &ChatTemplate::system},   {"user", &ChatTemplate::user},
-    {"human", &ChatTemplate::user},      {"assistant", &ChatTemplate::assistant},
-    {"gpt", &ChatTemplate::assistant},   {"bot", &ChatTemplate::assistant},
-    {"model", &ChatTemplate::assistant},
+    {"system", Role::kSystem},       {"user", Role::kUser},     {"human", Role::kUser},
+    {"assistant", Role::kAssistant}, {"gpt", Role::kAssistant}, {"bot", Role::kAssistant},
+    {"model", Role::kAssistant},
 };
 
 /// Keys of a question, of what may be added to it, and of its answer.
@@ -57,36 +51,16 @@ constexpr std::pair<std::string_view, std::string_view> kPackedFiles[] = {
     {"PAR1", "Parquet"},
 };
 
-std::string_view stripped(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kWhiteSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kWhiteSpace) - first + 1);
-}
-
-/// A message's text as the template wants it.
-std::string cleaned(std::string_view text, BlankLines blank_lines) {
-  std::string clean;
-  text = stripped(text);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text.substr(i, 2) == "\r\n") continue;
-    if (text[i] == '\n' && blank_lines == BlankLines::kRemoved && clean.ends_with('\n')) continue;
-    clean += text[i];
-  }
-  return clean;
-}
-
 /// Puts passages together, neighbours of the same kind to one.
 class Conversation {
  public:
   explicit Conversation(const ChatTemplate& chat) : chat_(chat) {}
 
-  void add(std::string_view ChatTemplate::*role, std::string_view text) {
-    const bool answer = role == &ChatTemplate::assistant;
-    const std::string clean = cleaned(text, answer ? chat_.in_answers : BlankLines::kRemoved);
-    // The space belongs to the answer: a prompt ends with "Assistant:", and a model says " word".
-    append(chat_.*role, Loss::kLeftOut);
-    append((clean.empty() ? "" : " ") + clean + std::string(chat_.end),
-           answer ? Loss::kCounted : Loss::kLeftOut);
+  void add(Role role, std::string_view text) {
+    const bool answer = role == Role::kAssistant;
+    // The gap belongs to the answer: a prompt ends with "Assistant:", and a model says " word".
+    if (answer) append(chat_.assistant, Loss::kLeftOut);
+    append(message(chat_, role, text), answer ? Loss::kCounted : Loss::kLeftOut);
   }
   std::vector<Passage> take() { return std::move(passages_); }
 
@@ -134,7 +108,7 @@ struct RecordReader {
     if (record.contains("text")) return {{text_of("text"), Loss::kCounted}};
     Conversation conversation(chat);
     if (const std::string system = optional_text_of("system"); !system.empty())
-      conversation.add(&ChatTemplate::system, system);
+      conversation.add(Role::kSystem, system);
     for (const char* key : {"messages", "conversations"}) {
       if (!record.contains(key)) continue;
       add_messages(conversation, key);
@@ -187,7 +161,7 @@ struct RecordReader {
           known += fmt::format("{}{}", known.empty() ? "" : ", ", r.in_record);
         refuse(what + " has an unknown role", known, in_quotes(name));
       }
-      conversation.add(role->in_template, member("content", "value"));
+      conversation.add(role->role, member("content", "value"));
     }
   }
 
@@ -198,8 +172,8 @@ struct RecordReader {
       if (const std::string more = optional_text_of(keys.addition); !more.empty())
         question += "\n" + more;
     }
-    conversation.add(&ChatTemplate::user, question);
-    conversation.add(&ChatTemplate::assistant, text_of(answer));
+    conversation.add(Role::kUser, question);
+    conversation.add(Role::kAssistant, text_of(answer));
   }
 };
 
@@ -228,16 +202,6 @@ std::size_t cut_of(std::string_view text) {
 }
 
 }  // namespace
-
-const ChatTemplate& chat_template(std::string_view name) {
-  std::string known;
-  for (const ChatTemplate& chat : kChatTemplates) {
-    if (chat.name == name) return chat;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", chat.name);
-  }
-  throw Error(Code::kInvalidArgument, "there is no such chat template",
-              {.expected = known, .found = in_quotes(name), .hint = {}});
-}
 
 std::vector<Passage> read_record(std::string_view line, std::string_view where,
                                  const ChatTemplate& chat) {

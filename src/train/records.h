@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "chat/chat_template.h"
 #include "tokenizer/tokenizer.h"
 
 namespace prwkv {
@@ -47,23 +48,6 @@ struct Passage {
   Loss loss = Loss::kCounted;
   friend bool operator==(const Passage&, const Passage&) = default;
 };
-
-/// What happens to blank lines inside an answer. Inside other messages they are always removed, since
-/// a blank line ends a message.
-enum class BlankLines { kRemoved, kKept };
-
-/// How a conversation becomes a text: each message is its role's name, a space, its text without
-/// white space at both ends, and `end`.
-struct ChatTemplate {
-  std::string_view name;
-  std::string_view system, user, assistant;  ///< names of roles
-  std::string_view end;
-  BlankLines in_answers = BlankLines::kRemoved;
-};
-
-/// "world", the form of the World models' own data, or "g1", the same with paragraphs in answers.
-/// Throws Error{kInvalidArgument} for another name.
-const ChatTemplate& chat_template(std::string_view name);
 
 /// The passages of one record; neighbours differ in `loss`. Throws Error{kFormat}; its message begins
 /// with `where`.

@@ -142,7 +142,7 @@ class CpuBackend : public RefBackend {
   Packing packing_;
   bool is_dry_, products_in_bf16_;
   Buffer narrowed_;  // weights that are bf16 for one call
-  Buffer unpacked_;    // a packed matrix, for one call
+  Buffer unpacked_;  // a packed matrix, for one call
   Buffer segment_sums_;
   std::vector<std::int64_t> segment_bytes_;
   Skipping skipping_;

@@ -160,11 +160,11 @@ void CpuBackend::add_product_of_bf16(const GradientProduct& g) {
       room(panels_, static_cast<std::size_t>(panels * kernels_.panel_bytes(DType::kBF16, steps)));
   weights.panels = reinterpret_cast<float*>(packed);
   p.w = packed;
-  const auto in_groups = [&](std::int64_t count, std::int64_t of, std::int64_t work, const auto& f) {
-    parallel_for((count + of - 1) / of, std::max<std::int64_t>(1, kElementsAtOnce / (of * work)),
-                 [&](std::int64_t first, std::int64_t last) {
-                   f(first * of, std::min(last * of, count));
-                 });
+  const auto in_groups = [&](std::int64_t count, std::int64_t of, std::int64_t work,
+                             const auto& f) {
+    parallel_for(
+        (count + of - 1) / of, std::max<std::int64_t>(1, kElementsAtOnce / (of * work)),
+        [&](std::int64_t first, std::int64_t last) { f(first * of, std::min(last * of, count)); });
   };
   in_groups(steps, cpu::kStepsOfPairs, columns, [&](std::int64_t begin, std::int64_t end) {
     kernels_.pack_columns(weights, begin, end);
@@ -172,8 +172,8 @@ void CpuBackend::add_product_of_bf16(const GradientProduct& g) {
   if (g.x_is_transposed) {
     const cpu::Form form = form_of(p);
     p.width = tile_width(form, g.rows);
-    std::byte* tiles = room(activations_, static_cast<std::size_t>(
-                                              g.rows * kernels_.activation_bytes(form, steps)));
+    std::byte* tiles = room(
+        activations_, static_cast<std::size_t>(g.rows * kernels_.activation_bytes(form, steps)));
     in_groups(g.rows, cpu::kRowsOfPairs, steps, [&](std::int64_t begin, std::int64_t end) {
       kernels_.tiles_of_columns({.form = form,
                                  .to = tiles,

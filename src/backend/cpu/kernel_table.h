@@ -71,8 +71,8 @@ enum class Form {
   kFloat,  ///< what they are
   kFloatTiles,  ///< a few rows, or where they lie badly, as tiles read them (ops/linear/float_product_cpu.h)
   kBF16Tiles,  ///< the same in bf16, where the processor multiplies that
-  kBF16Rows,   ///< rows of bf16, where it multiplies matrices of that (ops/linear/matrix_unit_cpu.h)
-  kBytes,      ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
+  kBF16Rows,  ///< rows of bf16, where it multiplies matrices of that (ops/linear/matrix_unit_cpu.h)
+  kBytes,     ///< eight bits and a scale (ops/linear/integer_product_cpu.h)
 };
 
 /// Activations on their way into a form.

@@ -15,11 +15,11 @@ namespace prwkv {
 /// All threads together; a multiply and an add are two operations.
 struct MachineLimits {
   double read_bytes_per_s = 0;
-  double flops_per_s = 0;             ///< f32 multiply-adds
-  double bf16_flops_per_s = 0;        ///< 0: the processor does not multiply bf16
-  double int8_ops_per_s = 0;          ///< products of bytes into 32-bit sums
+  double flops_per_s = 0;                               ///< f32 multiply-adds
+  double bf16_flops_per_s = 0;                          ///< 0: the processor does not multiply bf16
+  double int8_ops_per_s = 0;                            ///< products of bytes into 32-bit sums
   std::string_view bf16_instruction, int8_instruction;  ///< that these were measured with
-  cpu::ReadPattern read_pattern;      ///< the one that was fastest
+  cpu::ReadPattern read_pattern;                        ///< the one that was fastest
 };
 
 /// Pages that the read probe walks through: real ones, in huge pages where the system gives them.

@@ -10,8 +10,7 @@
 /// for every number of rows. (Intel's manual has it under TDPBF16PS.)
 #pragma once
 
-#include <immintrin.h>
-
+#include "backend/cpu/simd/tiles_amx.h"
 #include "ops/linear/pairs_cpu.h"
 
 namespace prwkv::PRWKV_ISA {
@@ -22,65 +21,6 @@ struct BF16Tiles : BF16Pairs {
   static constexpr cpu::Form kForm = cpu::Form::kBF16Rows;
 };
 
-/// Rows and bytes of a row of a tile, and the inputs it spans.
-inline constexpr std::int64_t kTileRows = 16, kTileRowBytes = 64, kTileInputs = 32;
-inline constexpr std::int64_t kTileBytes = kTileRows * kTileRowBytes;
-
-/// Tiles of this thread, from here to the end of the scope: 0 to 3 sums, 4 and 5 activations, both of so many rows at
-/// first, 6 and 7 weights.
-class Tiles {
- public:
-  Tiles() = default;
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-  ~Tiles() {
-    if (rows_ > 0) _tile_release();
-  }
-
-  void use(std::int64_t rows) {
-    if (rows == rows_) return;
-    rows_ = rows;
-    struct alignas(64) {
-      std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-      std::uint16_t row_bytes[16] = {};
-      std::uint8_t rows[16] = {};
-    } shape;
-    for (int t = 0; t < 8; ++t) {
-      shape.row_bytes[t] = kTileRowBytes;
-      shape.rows[t] = static_cast<std::uint8_t>(t < 6 ? rows : kTileRows);
-    }
-    _tile_loadconfig(&shape);
-    // The compiler does not know that tiles are loaded from memory.
-    __asm__ volatile("" : : : "memory");
-  }
-
- private:
-  std::int64_t rows_ = 0;
-};
-
-// A tile's number is part of the instruction.
-template <int t>
-inline __attribute__((always_inline)) void zero_sums() {
-  if constexpr (t == 0) _tile_zero(0);
-  if constexpr (t == 1) _tile_zero(1);
-  if constexpr (t == 2) _tile_zero(2);
-  if constexpr (t == 3) _tile_zero(3);
-}
-template <int t>
-inline __attribute__((always_inline)) void load_sums(const float* from, std::int64_t stride) {
-  if constexpr (t == 0) _tile_loadd(0, from, stride);
-  if constexpr (t == 1) _tile_loadd(1, from, stride);
-  if constexpr (t == 2) _tile_loadd(2, from, stride);
-  if constexpr (t == 3) _tile_loadd(3, from, stride);
-}
-template <int t>
-inline __attribute__((always_inline)) void store_sums(float* to, std::int64_t stride) {
-  if constexpr (t == 0) _tile_stored(0, to, stride);
-  if constexpr (t == 1) _tile_stored(1, to, stride);
-  if constexpr (t == 2) _tile_stored(2, to, stride);
-  if constexpr (t == 3) _tile_stored(3, to, stride);
-}
-
 /// Sums of `rows` rows of y from `row` on, and of one panel, into and out of tile t.
 struct Results {
   const cpu::Product& p;
@@ -88,25 +28,25 @@ struct Results {
 
   template <int t>
   void begin(std::int64_t row, std::int64_t panel, std::int64_t rows) const {
-    if (!p.adds) return zero_sums<t>();
+    if (!p.adds) return clear_tile<t>();
     const std::int64_t channel = panel * Vec::size;
     const float* y = p.y + row * p.y_stride + channel;
     const int left = channels_left(channel, end);
-    if (left == 0) return load_sums<t>(y, p.y_stride * 4);
+    if (left == 0) return load_tile<t>(y, p.y_stride * 4);
     alignas(64) float sums[kTileRows * Vec::size];
     for (std::int64_t r = 0; r < rows; ++r)
       get(y + r * p.y_stride, left).store(sums + r * Vec::size);
-    __asm__ volatile("" : : : "memory");
-    load_sums<t>(sums, kTileRowBytes);
+    Tiles::expose_memory();
+    load_tile<t>(sums, kTileRowBytes);
   }
   template <int t>
   void put(std::int64_t row, std::int64_t panel, std::int64_t rows) const {
     const std::int64_t channel = panel * Vec::size;
     float* y = p.y + row * p.y_stride + channel;
     const int left = channels_left(channel, end);
-    if (left == 0) return store_sums<t>(y, p.y_stride * 4);
+    if (left == 0) return store_tile<t>(y, p.y_stride * 4);
     alignas(64) float sums[kTileRows * Vec::size];
-    store_sums<t>(sums, kTileRowBytes);
+    store_tile<t>(sums, kTileRowBytes);
     for (std::int64_t r = 0; r < rows; ++r)
       prwkv::PRWKV_ISA::put(y + r * p.y_stride, left, Vec::load(sums + r * Vec::size));
   }
@@ -132,20 +72,20 @@ inline void few_rows_of_tiles(const Results& y, const Streams& streams, std::int
   for (std::int64_t g = 0; g < groups; ++g) {
     const std::byte* w = streams.first + g * kTileBytes;
     for (int n = 0; n < N; ++n) streams.ask<kTileBytes>(n, g * kTileBytes);
-    _tile_loadd(4, x + g * kTileRowBytes, row_bytes);
-    _tile_loadd(6, w, kTileRowBytes);
-    _tile_dpbf16ps(0, 4, 6);
+    load_tile<4>(x + g * kTileRowBytes, row_bytes);
+    load_tile<6>(w, kTileRowBytes);
+    add_tile_product<0, 4, 6>();
     if constexpr (N > 1) {
-      _tile_loadd(7, w + streams.distance, kTileRowBytes);
-      _tile_dpbf16ps(1, 4, 7);
+      load_tile<7>(w + streams.distance, kTileRowBytes);
+      add_tile_product<1, 4, 7>();
     }
     if constexpr (N > 2) {
-      _tile_loadd(6, w + 2 * streams.distance, kTileRowBytes);
-      _tile_dpbf16ps(2, 4, 6);
+      load_tile<6>(w + 2 * streams.distance, kTileRowBytes);
+      add_tile_product<2, 4, 6>();
     }
     if constexpr (N > 3) {
-      _tile_loadd(7, w + 3 * streams.distance, kTileRowBytes);
-      _tile_dpbf16ps(3, 4, 7);
+      load_tile<7>(w + 3 * streams.distance, kTileRowBytes);
+      add_tile_product<3, 4, 7>();
     }
   }
   y.put<0>(row, panel, rows);
@@ -165,14 +105,14 @@ inline void square_of_tiles(const Results& y, const std::byte* w, std::int64_t p
   y.begin<2>(next, panel, kTileRows);
   y.begin<3>(next, panel + 1, kTileRows);
   for (std::int64_t at = 0; at < row_bytes; at += kTileRowBytes, w += kTileBytes) {
-    _tile_loadd(4, x + at, row_bytes);
-    _tile_loadd(6, w, kTileRowBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, w + panel_bytes, kTileRowBytes);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, x + at + lower, row_bytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    load_tile<4>(x + at, row_bytes);
+    load_tile<6>(w, kTileRowBytes);
+    add_tile_product<0, 4, 6>();
+    load_tile<7>(w + panel_bytes, kTileRowBytes);
+    add_tile_product<1, 4, 7>();
+    load_tile<5>(x + at + lower, row_bytes);
+    add_tile_product<2, 5, 6>();
+    add_tile_product<3, 5, 7>();
   }
   y.put<0>(row, panel, kTileRows);
   y.put<1>(row, panel + 1, kTileRows);
@@ -184,8 +124,8 @@ inline void square_of_tiles(const Results& y, const std::byte* w, std::int64_t p
 inline void multiply(BF16Tiles, const cpu::Product& p, std::int64_t begin, std::int64_t end) {
   constexpr std::int64_t kCache = std::int64_t{1} << 20;  // of L2, for rows of activations
   const std::int64_t bytes = FloatPanel<BF16Tiles>::bytes(p.in),
-                     row_bytes = FloatPanel<BF16Tiles>::steps(p.in) * 4,
-                     first = begin / Vec::size, last = (end + Vec::size - 1) / Vec::size;
+                     row_bytes = FloatPanel<BF16Tiles>::steps(p.in) * 4, first = begin / Vec::size,
+                     last = (end + Vec::size - 1) / Vec::size;
   const Results y = {p, end};
   Tiles tiles;
   // Whole squares of two tiles by two; rows whose activations stay in L2 meet all panels before others come.
@@ -232,8 +172,7 @@ inline void convert(BF16Tiles, const cpu::Activations& a, std::int64_t begin, st
         if (left >= at + Vec::size) return Vec::load(x + i + at);
         return left > at ? Vec::load_first(x + i + at, static_cast<int>(left - at)) : Vec::zero();
       };
-      const __m512bh both = _mm512_cvtne2ps_pbh(part(Vec::size).v, part(0).v);
-      _mm512_storeu_si512(to, reinterpret_cast<__m512i>(both));
+      Pairs::side_by_side(part(0), part(Vec::size)).store(to);
     }
   }
 }

@@ -117,20 +117,14 @@ inline double vdpbf16ps_flops(std::int64_t steps) {
 inline double tdpbf16ps_flops(std::int64_t steps) {
   Tiles tiles;
   tiles.use(kTileRows);
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  _tile_zero(4);
-  _tile_zero(5);
-  _tile_zero(6);
-  _tile_zero(7);
+  [&]<int... t>(std::integer_sequence<int, t...>) { (clear_tile<t>(), ...); }
+  (std::make_integer_sequence<int, 8>{});
   constexpr std::int64_t kInstructions = 4;
   for (std::int64_t s = 0; s < steps; ++s) {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    add_tile_product<0, 4, 6>();
+    add_tile_product<1, 4, 7>();
+    add_tile_product<2, 5, 6>();
+    add_tile_product<3, 5, 7>();
   }
   return 2.0 * static_cast<double>(steps * kInstructions * kTileRows * kTileInputs) * Vec::size;
 }

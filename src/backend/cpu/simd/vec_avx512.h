@@ -120,12 +120,14 @@ struct Pairs {
     const auto first = static_cast<__mmask16>((1u << static_cast<unsigned>(n)) - 1u);
     _mm512_mask_storeu_epi32(p, first, reinterpret_cast<__m512i>(v));
   }
-  /// a[0], b[0], a[1], b[1], … rounded to nearest even.
+  /// a[0], a[1], …, b[0], b[1], … rounded to nearest even.
+  static Pairs side_by_side(Vec a, Vec b) { return {_mm512_cvtne2ps_pbh(b.v, a.v)}; }
+  /// a[0], b[0], a[1], b[1], … likewise.
   static Pairs interleaved(Vec a, Vec b) {
-    const auto wide = [](__m512bh halves) { return reinterpret_cast<__m512i>(halves); };
-    const __m512i apart = wide(_mm512_cvtne2ps_pbh(b.v, a.v)), low = _mm512_set1_epi32(0x00100000);
-    const __m512i step = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i order = _mm512_add_epi32(low, _mm512_mullo_epi32(step, _mm512_set1_epi32(0x00010001)));
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i order = _mm512_add_epi32(_mm512_set1_epi32(16 << 16),
+                                           _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x10001)));
+    const auto apart = reinterpret_cast<__m512i>(side_by_side(a, b).v);
     return {reinterpret_cast<__m512bh>(_mm512_permutexvar_epi16(order, apart))};
   }
   /// The same two for all.
