@@ -18,6 +18,8 @@ if(PRWKV_SANITIZE)
   add_link_options(-fsanitize=${PRWKV_SANITIZE})
 endif()
 if(PRWKV_FUZZ)
+  # In unity builds clang asks for functions of {fmt} under names that g++, which made Debian's library, does not give them.
+  add_compile_definitions(FMT_HEADER_ONLY)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 if(PRWKV_COVERAGE)

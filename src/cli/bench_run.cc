@@ -26,7 +26,7 @@ std::shared_ptr<Engine> open_engine(const BenchCase& c) {
   m.threads = c.threads;
   m.pin = c.pin;
   m.sparsity = c.sparsity;
-  if (!c.random) return m.open("bench");
+  if (!c.random) return m.open();
   const EngineOptions options = m.engine_options();
   std::unique_ptr<Backend> backend = make_backend(options.backend);
   ModelShape shape = model_shape(c.model);

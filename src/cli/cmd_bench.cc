@@ -19,6 +19,7 @@
 #include "cli/model_options.h"
 #include "cli/text.h"
 #include "models/random.h"
+#include "runtime/default_model.h"
 
 namespace prwkv::cli {
 namespace {
@@ -66,8 +67,8 @@ void expect_distinct(const std::vector<T>& values, std::string_view option) {
 /// Every model in every type on every number of threads.
 std::vector<BenchCase> cases_of(const BenchOptions& o) {
   const bool random = !o.random_weights.empty();
-  const std::vector<std::string> models = random ? split_shapes(o.random_weights) : o.models;
-  if (models.empty()) ModelOptions{}.expect_model("bench");
+  std::vector<std::string> models = random ? split_shapes(o.random_weights) : o.models;
+  if (models.empty()) models.push_back(default_model_path());
   for (const std::string& shape : models) {
     if (random) (void)model_shape(shape);  // a wrong name is found before anything is measured
   }

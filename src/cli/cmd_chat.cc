@@ -275,11 +275,11 @@ class Conversation {
 };
 
 void run_chat(const ChatOptions& o) {
-  o.model.expect_model("chat");
+  o.model.expect_model();
   const std::optional<std::string> prompt = o.prompt.read();
   if (!o.state_out.empty()) expect_writable(o.state_out);
   catch_interrupts();
-  const std::shared_ptr<Engine> engine = o.model.open("chat");
+  const std::shared_ptr<Engine> engine = o.model.open();
   const ChatTemplate& form =
       chat_template(o.chat_template.empty() ? chat_template_of(*engine) : o.chat_template);
   question(form, "", think_of(o.think));  // refuses what the form has no place for

@@ -68,7 +68,7 @@ bool feed_prompt(Session& session, const std::vector<std::int32_t>& tokens,
 }
 
 void run_generate(const GenerateOptions& o) {
-  o.model.expect_model("generate");
+  o.model.expect_model();
   if (!o.state_in.empty() && !o.model.init_state.empty()) {
     throw Error(Code::kInvalidArgument, "prwkv generate: two states to begin with",
                 {.expected = "--state-in or --init-state",
@@ -78,7 +78,7 @@ void run_generate(const GenerateOptions& o) {
   if (!o.state_out.empty()) expect_writable(o.state_out);
 
   catch_interrupts();
-  const std::shared_ptr<Engine> engine = o.model.open("generate");
+  const std::shared_ptr<Engine> engine = o.model.open();
   const Tokenizer& tokenizer = engine->tokenizer();
   Session session = engine->session();
   begin_sampling(session, o.sampling);

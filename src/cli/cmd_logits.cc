@@ -78,14 +78,14 @@ void print_table(const Engine& engine, std::int32_t token, std::span<const doubl
 }
 
 void run_logits(const LogitsOptions& o) {
-  o.model.expect_model("logits");
+  o.model.expect_model();
   const std::optional<std::string> prompt = o.prompt.read();
   if (!prompt && o.tokens.empty()) {
     throw Error(Code::kInvalidArgument, "prwkv logits: no tokens",
                 {.expected = "--tokens 34,105,110 or --prompt TEXT"});
   }
   std::vector<std::int32_t> tokens = parse_ids(o.tokens, "--tokens");
-  const std::shared_ptr<Engine> engine = o.model.open("logits");
+  const std::shared_ptr<Engine> engine = o.model.open();
   if (prompt) tokens = engine->tokenizer().encode(*prompt);
   if (tokens.empty()) fail(Code::kInvalidArgument, "prwkv logits: the list of tokens is empty");
 

@@ -37,15 +37,12 @@ double surprises(const std::vector<T>& logits, std::size_t V,
 
 void run_perplexity(const PerplexityOptions& o) {
   if (o.file.empty()) {
-    throw Error(Code::kInvalidArgument, "prwkv perplexity: no model was named, or no text",
-                {.expected = "prwkv perplexity MODEL FILE",
-                 .found = o.model.model.empty() ? "neither" : "only " + one_line(o.model.model),
-                 .hint = "this version comes without a default model; 'prwkv make-random "
-                         "rwkv7:0.1b random.safetensors' writes one of noise"});
+    throw Error(Code::kInvalidArgument, "prwkv perplexity: no text was named",
+                {.expected = "prwkv perplexity [MODEL] FILE"});
   }
   const std::string text = read_text(o.file);
   catch_interrupts();
-  const std::shared_ptr<Engine> engine = o.model.open("perplexity");
+  const std::shared_ptr<Engine> engine = o.model.open();
   std::vector<std::int32_t> tokens = engine->tokenizer().encode(text);
   if (tokens.empty()) {
     throw Error(Code::kFormat, o.file + ": the text is empty",
@@ -118,7 +115,11 @@ void add_perplexity(CLI::App& app) {
   cmd->add_flag("--json", o->json, "Print JSON");
   cmd->add_flag("--progress", o->progress.force, "Show progress even without a terminal");
   cmd->add_flag("-q,--quiet", o->progress.quiet, "No progress and no statistics");
-  cmd->callback([o] { run_perplexity(*o); });
+  cmd->callback([o] {
+    // One name is the text's.
+    if (o->file.empty()) std::swap(o->file, o->model.model);
+    run_perplexity(*o);
+  });
 }
 
 }  // namespace prwkv::cli

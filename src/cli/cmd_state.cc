@@ -39,7 +39,7 @@ struct AverageOptions {
 };
 
 void run_make(const MakeOptions& o) {
-  o.model.expect_model("state make");
+  o.model.expect_model();
   const std::optional<std::string> prompt = o.prompt.read();
   if (!prompt) {
     throw Error(Code::kInvalidArgument, "prwkv state make: no prompt",
@@ -47,7 +47,7 @@ void run_make(const MakeOptions& o) {
   }
   expect_writable(o.out);
   catch_interrupts();
-  const std::shared_ptr<Engine> engine = o.model.open("state make");
+  const std::shared_ptr<Engine> engine = o.model.open();
   const std::vector<std::int32_t> tokens = engine->tokenizer().encode(*prompt);
   if (tokens.empty()) fail(Code::kInvalidArgument, "prwkv state make: the prompt is empty");
   Session session = engine->session();

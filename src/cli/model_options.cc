@@ -6,6 +6,7 @@
 
 #include "cli/text.h"
 #include "models/random.h"
+#include "runtime/default_model.h"
 
 namespace prwkv::cli {
 
@@ -39,21 +40,11 @@ EngineOptions ModelOptions::engine_options() const {
   return o;
 }
 
-void ModelOptions::expect_model(const std::string& command) const {
-  if (!model.empty()) return;
-  throw Error(
-      Code::kInvalidArgument, fmt::format("prwkv {}: no model was named", command),
-      {.expected = fmt::format(
-           "prwkv {} MODEL, a weight file (.pth, .safetensors, .gguf, .bin), or a folder", command),
-       .hint =
-           "this version comes without a default model; "
-           "'prwkv make-random rwkv7:0.1b random.safetensors --dtype f16' writes one of noise"});
+void ModelOptions::expect_model() const {
+  if (model.empty()) default_model_path();
 }
 
-std::shared_ptr<Engine> ModelOptions::open(const std::string& command) const {
-  expect_model(command);
-  return Engine::open(model, engine_options());
-}
+std::shared_ptr<Engine> ModelOptions::open() const { return Engine::open(model, engine_options()); }
 
 namespace {
 
@@ -101,9 +92,10 @@ std::vector<std::string> matrix_type_names() {
 
 void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab) {
   command
-      .add_option(
-          "MODEL", o.model,
-          "Weight file of any RWKV generation (.pth, .safetensors, .gguf, .bin), or a folder")
+      .add_option("MODEL", o.model,
+                  "Weight file of any RWKV generation (.pth, .safetensors, .gguf, .bin), or a "
+                  "folder (default: the model that "
+                  "comes with prwkv)")
       ->type_name("FILE");
   const std::string group = "Model";
   command.add_option("--backend", o.backend, "cpu: threads and SIMD; ref: the slow specification")

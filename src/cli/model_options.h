@@ -23,9 +23,9 @@ struct ModelOptions {
 
   /// What the library is asked for. Throws Error{kInvalidArgument} for options that contradict.
   [[nodiscard]] EngineOptions engine_options() const;
-  /// Throws Error{kInvalidArgument} if no model was named.
-  void expect_model(const std::string& command) const;
-  [[nodiscard]] std::shared_ptr<Engine> open(const std::string& command) const;
+  /// Throws Error{kFile} if no model was named and there is no default model.
+  void expect_model() const;
+  [[nodiscard]] std::shared_ptr<Engine> open() const;
 };
 
 /// Names of Sparsity, and back.

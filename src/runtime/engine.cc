@@ -11,6 +11,7 @@
 #include "base/quote.h"
 #include "models/model_tokenizer.h"
 #include "models/tuned_state.h"
+#include "runtime/default_model.h"
 
 namespace prwkv {
 namespace {
@@ -96,7 +97,8 @@ int usual_chunk_rows(const ModelInfo& info) {
 std::shared_ptr<Engine> Engine::open(const std::string& path, const EngineOptions& options) {
   const Stopwatch clock;
   std::unique_ptr<Backend> backend = make_backend(options.backend);
-  LoadedModel model = load_model(path, *backend, options.load);
+  LoadedModel model =
+      load_model(path.empty() ? default_model_path() : path, *backend, options.load);
   auto engine = std::make_shared<Engine>(std::move(backend), std::move(model), options);
   engine->info_.load_seconds = clock.seconds();
   return engine;

@@ -63,7 +63,8 @@ struct Work {
 /// cores.
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
-  /// Throws Error{kFile | kFormat | kUnsupported | kOutOfMemory}.
+  /// `path`: a weight file or folder; empty: the default model (runtime/default_model.h). Throws
+  /// Error{kFile | kFormat | kUnsupported | kOutOfMemory}.
   static std::shared_ptr<Engine> open(const std::string& path, const EngineOptions& options = {});
   /// A model that is already in memory, e.g. random weights; `backend` must be the one it was made
   /// on.

@@ -143,10 +143,9 @@ class Program(CliTest):
     def test_without_a_model_there_is_a_hint(self) -> None:
         for args in [["generate", "-p", "x"], ["logits", "--tokens", "1"], ["perplexity", "text.txt"], ["bench"],
                      ["state", "make", "-p", "x", "-o", "s"]]:
-            message = self.refused(USAGE, *args)
-            self.assertIn("no model was named", message)
-            self.assertIn("hint", message)
-            self.assertIn("make-random", message)
+            done = self.run_prwkv(*args, PRWKV_DEFAULT_MODEL="/nowhere/model.gguf")
+            self.assertEqual(done.returncode, FILE)
+            self.assertIn("/nowhere/model.gguf", done.stderr.decode())
 
     def test_contradictions(self) -> None:
         model = self.make_model()
