@@ -3,7 +3,7 @@
 
     cli   server   python   capi        programs and bindings; never each other
              runtime   train            siblings
-                  models
+                  models   chat         chat knows base only
          ops   formats   tokenizer
              backend (below ops only)
            quant > tensor > base

@@ -1,5 +1,5 @@
 #!/bin/sh
-# From a fresh clone to text: installs what is missing, builds, makes a random model, generates and measures.
+# From a fresh clone to text: installs what is missing, builds, and lets the default model speak.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,11 +8,9 @@ tools/install_packages.sh build
 cmake --preset release -DCMAKE_UNITY_BUILD=ON -DPRWKV_TESTS=OFF -DPRWKV_BENCH=OFF >/dev/null
 cmake --build --preset release --target prwkv
 
-model=build/random-rwkv7-0.1b.safetensors
-[ -e "$model" ] || build/release/prwkv make-random rwkv7:0.1b "$model" --dtype f16
-
 echo
-echo "A model with random weights: what follows is noise. Put the path of a real checkpoint in its place."
-build/release/prwkv generate "$model" -p "Once upon a time" -n 48 --seed 1
+build/release/prwkv generate --echo -p "Once upon a time" -n 200
 echo
-build/release/prwkv bench "$model"
+echo
+echo "> Tell me a story about a dog who lost his ball."
+build/release/prwkv chat -q -p "Tell me a story about a dog who lost his ball."

@@ -53,13 +53,18 @@ PROMPTS = [
 class Model:
     """A model on the command line."""
 
-    def __init__(self, program: str, model: str | None, threads: int) -> None:
-        self.program, self.model, self.threads = program, [model] if model else [], threads
+    def __init__(self, program: str, model: str | None, threads: int, *options: str) -> None:
+        self.program, self.model, self.threads, self.options = program, [model] if model else [], threads, options
 
     def run(self, command: str, *arguments: str, text: str = "") -> dict:
         """JSON of a command; `text` is its standard input."""
-        line = [self.program, command, *self.model, *arguments, "--threads", str(self.threads), "--json", "-q"]
+        line = [self.program, command, *self.model, *arguments, *self.options, "--threads", str(self.threads), "--json", "-q"]
         return json.loads(subprocess.run(line, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout)
+
+    def answer(self, question: str, tokens: int = 120) -> str:
+        """The likeliest, in the form of the World models."""
+        options = ["-p", "-", "-n", str(tokens), "--temperature", "0", "--chat-template", "world"]
+        return self.run("chat", *options, text=question)["text"]
 
     def write(self, prompt: str, tokens: int, seed: int, temperature: float, top_p: float) -> str:
         sampling = ["--temperature", str(temperature), "--top-p", str(top_p), "--seed", str(seed)]
@@ -121,6 +126,10 @@ def stories(model: Model, folder: Path, count: int) -> dict:
                          for text, violations in found[:5]]}
 
 
+def asked(record: dict) -> str:
+    return record["instruction"] + ("\n" + record["input"] if record.get("input") else "")
+
+
 def tasks(model: Model, count: int) -> list[dict]:
     """Exact answers to held-out tasks and sums, greedily."""
     rows = []
@@ -129,9 +138,7 @@ def tasks(model: Model, count: int) -> list[dict]:
         records = [generate.document(kind, number, options) for number in range(count)]
 
         def one(record: dict) -> bool:
-            asked = record["instruction"] + ("\n" + record["input"] if record.get("input") else "")
-            answer = model.run("chat", "-p", asked, "-n", "120", "--temperature", "0", "--chat-template", "world")["text"]
-            return check.matches(record | {"answer": record["output"]}, answer)
+            return check.matches(record, model.answer(asked(record)))
 
         with ThreadPoolExecutor(2) as pool:
             right = list(pool.map(one, records))

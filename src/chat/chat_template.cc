@@ -127,6 +127,14 @@ const std::vector<std::string>& chat_template_names() {
   return names;
 }
 
+std::vector<std::string> chat_templates_for_training() {
+  std::vector<std::string> names;
+  for (const ChatTemplate& chat : kChatTemplates) {
+    if (!chat.end_belongs_to_next) names.emplace_back(chat.name);
+  }
+  return names;
+}
+
 std::string_view chat_template_for(std::string_view name, bool has_neox_vocabulary) {
   std::string lower(name);
   for (char& c : lower) {

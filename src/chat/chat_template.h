@@ -55,6 +55,8 @@ Think think_of(std::string_view name);
 /// One of chat_template_names(). Throws Error{kInvalidArgument} for another name.
 const ChatTemplate& chat_template(std::string_view name);
 const std::vector<std::string>& chat_template_names();
+/// Those whose messages can be encoded one by one, as training does: without `end_belongs_to_next`.
+std::vector<std::string> chat_templates_for_training();
 
 /// The name of a model's template. `name`: what the model is called, e.g. its file; "Raven", "Pile", "World" and "G1" in it
 /// say what it is, in any case. Otherwise models with the vocabulary of GPT-NeoX get "raven", others "world".

@@ -1,6 +1,7 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -63,7 +64,7 @@ class Conversation {
         chat_(std::move(chat)),
         say_{.max_tokens = o.max_tokens, .think = think_of(o.think)},
         editor_(o.no_history ? std::string() : history_file("chat")),
-        shows_marks_(editor_.is_interactive()) {}
+        shows_marks_(editor_.is_interactive() && !o.json) {}
 
   /// To the end of the input.
   void run() {
@@ -90,12 +91,13 @@ class Conversation {
           note("(not read to the end; the conversation is as it was)");
         else
           note(std::string("prwkv: ") + e.what());
-        failed_ = !editor_.is_interactive();
+        if (!editor_.is_interactive()) exit_code_ = exit_code_of(e.code());
       }
-      if (told_to_end() || (!editor_.is_interactive() && (failed_ || interrupted()))) break;
+      if (lost_output_ || told_to_end()) break;
+      if (!editor_.is_interactive() && (exit_code_ != kOk || interrupted())) break;
       clear_interrupt();
     }
-    if (editor_.is_interactive()) print("\n");
+    if (editor_.is_interactive()) show("\n");
   }
 
   /// One message, from the command line.
@@ -106,11 +108,36 @@ class Conversation {
   }
 
   [[nodiscard]] Chat& chat() { return chat_; }
-  [[nodiscard]] bool failed() const { return failed_; }
+  /// Throws what ended the output, unless the terminal is gone because the process has to end, and the exit code of a
+  /// mistake.
+  void end() const {
+    if (lost_output_ && !told_to_end()) std::rethrow_exception(lost_output_);
+    if (exit_code_ != kOk) throw Exit{exit_code_};
+  }
 
  private:
   using ShowText = Chat::TextCallback;
   using Reading = std::function<bool(std::size_t)>;
+
+  /// On standard output, as long as there is one: a conversation is settled and saved even if nobody reads on.
+  bool show(std::string_view text) {
+    if (!lost_output_) {
+      try {
+        print(text);
+      } catch (...) {
+        lost_output_ = std::current_exception();
+      }
+    }
+    return !lost_output_;
+  }
+
+  void show_json(const OrderedJson& json) {
+    try {
+      if (!lost_output_) print_json(json);
+    } catch (...) {
+      lost_output_ = std::current_exception();
+    }
+  }
 
   /// Lines up to the end of a message; empty at the end of the input.
   std::optional<std::string> next_message() {
@@ -121,6 +148,7 @@ class Conversation {
           editor_.read(in_block || goes_on ? "... " : "> ");
       if (!line) return text.empty() ? std::nullopt : std::optional(text);
       if (line->cancelled) {
+        show("\n");
         if (!editor_.is_interactive() || told_to_end()) return std::nullopt;
         clear_interrupt();
         return std::string();
@@ -147,37 +175,37 @@ class Conversation {
   void answer(const F& say) {
     bool in_thoughts = say_.think != Think::kOff, shown = false;
     std::string tail;  // of what was shown, to see </think> in
-    const auto show = [&](std::string_view text) {
+    const auto stream = [&](std::string_view text) {
       if (interrupted()) return false;
-      if (in_thoughts && shows_marks_ && !shown) print(kDim);
+      if (in_thoughts && shows_marks_ && !shown) show(kDim);
       shown = true;
-      if (!o_.json) print(text);
+      if (!o_.json) show(text);
       tail += text;
       if (in_thoughts && tail.find("</think>") != std::string::npos) {
         in_thoughts = false;
-        if (shows_marks_) print(kPlain);
+        if (shows_marks_) show(kPlain);
       }
       if (tail.size() > 64) tail.erase(0, tail.size() - 16);
-      return !interrupted();
+      return !interrupted() && !lost_output_;
     };
     const Reading reading = [&](std::size_t) { return !interrupted(); };
     Chat::Reply reply;
     try {
-      reply = say(show, reading);
+      reply = say(stream, reading);
     } catch (...) {
-      if (shown && in_thoughts && shows_marks_) print(kPlain);
+      if (shown && in_thoughts && shows_marks_) show(kPlain);
       throw;
     }
-    if (in_thoughts && shows_marks_) print(kPlain);
+    if (in_thoughts && shows_marks_) show(kPlain);
     if (o_.json) {
-      print_json({{"text", reply.text},
-                  {"thoughts", reply.thoughts},
-                  {"end", name_of(reply.end)},
-                  {"prompt_tokens", reply.prompt_tokens},
-                  {"tokens", reply.tokens},
-                  {"tokens_seen", chat_.session().tokens_seen()}});
+      show_json({{"text", reply.text},
+                 {"thoughts", reply.thoughts},
+                 {"end", name_of(reply.end)},
+                 {"prompt_tokens", reply.prompt_tokens},
+                 {"tokens", reply.tokens},
+                 {"tokens_seen", chat_.session().tokens_seen()}});
     } else {
-      print("\n");
+      show("\n");
     }
     if (editor_.is_interactive() && !o_.progress.quiet) {
       if (reply.end == ReplyEnd::kLength)
@@ -191,7 +219,7 @@ class Conversation {
     const std::string& name = typed.command;
     if (name == "/quit" || name == "/exit") return false;
     if (name == "/help") {
-      print(kCommands);
+      show(kCommands);
     } else if (name == "/reset") {
       chat_.reset();
       said("forgotten");
@@ -271,7 +299,9 @@ class Conversation {
   Chat chat_;
   SayOptions say_;
   LineEditor editor_;
-  bool shows_marks_, failed_ = false;
+  bool shows_marks_;
+  int exit_code_ = kOk;
+  std::exception_ptr lost_output_;
 };
 
 void run_chat(const ChatOptions& o) {
@@ -293,7 +323,7 @@ void run_chat(const ChatOptions& o) {
   Chat chat(std::move(session), form);
   if (!o.system.empty()) {
     if (!o.state_in.empty())
-      throw Error(Code::kInvalidArgument, "prwkv chat: a system message comes first of all",
+      throw Error(Code::kInvalidArgument, "a system message comes first of all",
                   {.expected = "--system or --state-in",
                    .hint = "the conversation that was saved has begun already"});
     chat.set_system(o.system);
@@ -304,7 +334,7 @@ void run_chat(const ChatOptions& o) {
   else
     conversation.run();
   if (!o.state_out.empty()) conversation.chat().save(o.state_out);
-  if (conversation.failed()) throw Exit{kUsageError};
+  conversation.end();
   if (interrupted()) throw Exit{kInterruptedExit};
 }
 

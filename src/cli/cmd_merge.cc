@@ -12,7 +12,7 @@ namespace prwkv::cli {
 namespace {
 
 struct MergeOptions {
-  std::string in, out, lora, dtype;
+  std::string in, out, lora, lora_init, dtype;
   std::optional<double> alpha;
   bool json = false;
   ProgressOptions progress;
@@ -39,7 +39,7 @@ void run_merge(const MergeOptions& o) {
   const Checkpoint in(o.in);
   expect_other_file(in.reader(), o.out, "merged");
   expect_writable(o.out);
-  LoraFile lora(o.lora, o.alpha);
+  LoraFile lora(o.lora, o.alpha, o.lora_init);
   expect_other_file(lora.reader(), o.out, "merged");
   const Merge merge(
       in, lora,
@@ -89,6 +89,9 @@ void add_merge(CLI::App& app) {
                   "alpha of their training (default: what the file says; RWKV-PEFT's do not)")
       ->check(CLI::Number)
       ->type_name("A");
+  cmd->add_option("--lora-init", o->lora_init,
+                  "Where their training began, if they are PiSSA's: init_lora.pth")
+      ->type_name("FILE");
   cmd->add_option("--dtype", o->dtype, "Type of the matrices (default: as in MODEL)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->type_name("TYPE");

@@ -9,6 +9,7 @@
 #include "base/folder_lock.h"
 #include "base/memory.h"
 #include "base/temporary_folder.h"
+#include "chat/chat_template.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model_options.h"
@@ -304,9 +305,23 @@ void complete(TrainOptions& o, const Dataset& data, const Model& model) {
   s.steps = std::max<std::int64_t>(1, s.steps);
   s.decay = std::min(o.decay.value_or(0), s.steps);
   s.lr_final = o.lr_final.value_or(s.lr / 10);
-  s.warmup = std::min(s.warmup, s.steps);
   // RWKV-4 was trained with another eps than all that came later.
   o.trainer.adamw.eps = o.eps.value_or(model.generation().starts_with('4') ? 1e-8 : 1e-18);
+}
+
+/// Of the texts that will be tokens in memory: no text has more tokens than bytes.
+std::size_t most_token_bytes(const TrainOptions& o) {
+  if (!o.data.cache.empty()) return 0;
+  std::size_t total = 0;
+  for (const auto* files : {&o.data.files, &o.data.validation_files}) {
+    for (const std::string& file : *files) {
+      std::error_code unreadable;
+      const std::uintmax_t size = fs::file_size(file, unreadable);
+      if (!Binidx::pair_name(file) && !unreadable)
+        total += static_cast<std::size_t>(size) * (o.data.vocabulary <= 65'536 ? 2 : 4);
+    }
+  }
+  return total;
 }
 
 void print_plan(const TrainOptions& o, const MemoryPlan& p) {
@@ -325,6 +340,7 @@ void print_plan(const TrainOptions& o, const MemoryPlan& p) {
                   {"kernels", p.kernels},
                   {"process", p.process},
                   {"total", p.total()}}},
+                {"token_bytes_at_most", most_token_bytes(o)},
                 {"available_bytes", available_memory_bytes()}});
     return;
   }
@@ -347,6 +363,8 @@ void print_plan(const TrainOptions& o, const MemoryPlan& p) {
   line("total", p.total(),
        fmt::format("of {} that are available",
                    bytes(static_cast<double>(available_memory_bytes()))));
+  if (const std::size_t most = most_token_bytes(o); most > 0)
+    line("and tokens", most, "at most, of the texts, usually a quarter of it; none with --cache");
 }
 
 /// The plan, with block checkpoints where they are left to us and memory would be short otherwise.
@@ -392,6 +410,7 @@ void run_train(TrainOptions o) {
   const FolderLock lock(o.run.folder);
   expect_inputs_kept(o);
   if (!o.run.resume) expect_no_run(o.run.folder);
+  expect_nothing_lost(o.run.folder, selection_of(o).method);
 
   std::shared_ptr<const Tokenizer> tokenizer;
   if (!o.vocab.empty()) tokenizer = tokenizer_by_name(o.vocab);
@@ -570,7 +589,8 @@ void add_data_options(CLI::App& cmd, TrainOptions& o) {
       ->type_name("NAME")
       ->group(group);
   cmd.add_option("--chat-template", o.data.chat_template,
-                 "How conversations become text: world, g1")
+                 fmt::format("How conversations become text: {}",
+                             fmt::join(chat_templates_for_training(), ", ")))
       ->capture_default_str()
       ->type_name("NAME")
       ->group(group);

@@ -1,7 +1,9 @@
 #include "cli/console.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <system_error>
@@ -14,7 +16,12 @@ namespace {
 // A signal handler can reach nothing else.
 volatile std::sig_atomic_t interrupt_flag = 0;
 
-void on_interrupt(int signal) { interrupt_flag = signal; }
+volatile std::sig_atomic_t wake_descriptor = -1;
+
+void on_interrupt(int signal) {
+  interrupt_flag = signal;
+  wake();
+}
 
 constexpr double kSecondsBetweenUpdates = 0.2;
 
@@ -64,6 +71,33 @@ void catch_interrupts() {
 }
 
 bool interrupted() { return interrupt_flag != 0; }
+
+int signal_descriptor() {
+  static const int reader = [] {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+      throw Error(Code::kFile, "no pipe can be made",
+                  {.found = std::generic_category().message(errno)});
+    }
+    wake_descriptor = ends[1];
+    return ends[0];
+  }();
+  return reader;
+}
+
+void wake() {
+  const int before = errno;
+  // A full pipe wakes as well.
+  if (wake_descriptor >= 0) [[maybe_unused]]
+    const ssize_t n = ::write(wake_descriptor, "", 1);
+  errno = before;
+}
+
+void calm_down() {
+  std::array<char, 64> bytes{};
+  while (::read(signal_descriptor(), bytes.data(), bytes.size()) > 0) {
+  }
+}
 
 bool told_to_end() { return interrupt_flag == SIGTERM || interrupt_flag == SIGHUP; }
 

@@ -46,6 +46,11 @@ void catch_interrupts();
 [[nodiscard]] bool told_to_end();
 /// A Ctrl-C was seen to: the next one counts anew.
 void clear_interrupt();
+/// Becomes readable when a signal comes, whichever thread it interrupts: what waits for input waits for both.
+[[nodiscard]] int signal_descriptor();
+/// From a signal handler: makes it readable. `calm_down` makes it unreadable again.
+void wake();
+void calm_down();
 
 /// --progress / --quiet of the commands that take long.
 struct ProgressOptions {

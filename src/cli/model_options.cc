@@ -20,6 +20,7 @@ EngineOptions ModelOptions::engine_options() const {
   o.load.groupnorm_eps = groupnorm_eps;
   o.load.lora = lora;
   o.load.lora_alpha = lora_alpha;
+  o.load.lora_init = lora_init;
   o.init_state = init_state;
   o.tokenizer = vocab;
   const std::optional<DType> type = dtype.empty() ? std::nullopt : dtype_from_name(dtype);
@@ -153,6 +154,12 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
       ->needs(adapters)
       ->check(CLI::Number)
       ->type_name("A")
+      ->group(group);
+  command
+      .add_option("--lora-init", o.lora_init,
+                  "Where their training began, if they are PiSSA's: init_lora.pth")
+      ->needs(adapters)
+      ->type_name("FILE")
       ->group(group);
   command
       .add_option("--init-state", o.init_state,

@@ -18,7 +18,7 @@ struct ModelOptions {
   bool pin = false, no_repack = false;
   std::string sparsity = "skip";
   std::optional<double> groupnorm_eps;
-  std::string lora, init_state;
+  std::string lora, lora_init, init_state;
   std::optional<double> lora_alpha;
 
   /// What the library is asked for. Throws Error{kInvalidArgument} for options that contradict.

@@ -45,12 +45,14 @@ class Binder final : public ParamVisitor {
   void adapt(const Param& p, Matrix& m) {
     const std::optional<LoraFile::Pair> pair = lora_->pair_of(p);
     if (!pair) return;
-    const auto matrix = [&](const StoredTensor& t) {
-      Matrix half{.weight = arena_.make_packed({t.shape[0], t.shape[1]}, DType::kF32, Input::kAny)};
-      upload(half.weight, Source::of(t.name, t.dtype, t.bytes, t.shape));
+    const auto matrix = [&](const std::vector<double>& values, std::int64_t out, std::int64_t in) {
+      Matrix half{.weight = arena_.make_packed({out, in}, DType::kF32, Input::kAny)};
+      const std::int64_t sizes[] = {out, in};
+      upload(half.weight, Source::of(p.name, DType::kF64, std::as_bytes(std::span(values)), sizes));
       return half;
     };
-    auto adapter = std::make_unique<Adapter>(Adapter{matrix(*pair->a), matrix(*pair->b)});
+    auto adapter = std::make_unique<Adapter>(
+        Adapter{matrix(pair->a, pair->rank, p.shape[1]), matrix(pair->b, p.shape[0], pair->rank)});
     adapter->b.scale = pair->scale;
     m.adapter = adapter.get();
     adapters_.emplace(p.name, std::move(adapter));
@@ -230,7 +232,8 @@ LoadedModel load_model(const std::string& path, Backend& backend, const LoadOpti
   m.model->ln_out_eps = eps.ln_out;
   m.model->groupnorm_eps = options.groupnorm_eps.value_or(eps.group_norm);
   m.weights = std::make_unique<Arena>(backend, Arena::For::kWeights);
-  if (!options.lora.empty()) m.lora = std::make_unique<LoraFile>(options.lora, options.lora_alpha);
+  if (!options.lora.empty())
+    m.lora = std::make_unique<LoraFile>(options.lora, options.lora_alpha, options.lora_init);
   Binder binder(m, found.dims, backend, options);
   m.model->visit(binder);
   if (m.lora != nullptr) m.lora->expect_all_used();

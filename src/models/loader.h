@@ -27,6 +27,7 @@ struct LoadOptions {
   /// A file of adapters, and alpha if the file does not say it; see LoraFile.
   std::string lora{};
   std::optional<double> lora_alpha{};
+  std::string lora_init{};  ///< PiSSA's initial adapters; empty for LoRA
   /// Matrices that will change, besides those that the adapters' file has as a whole: they are copied, as f32 rows. (Vectors are
   /// in any case.)
   std::function<bool(const Param&)> trained{};

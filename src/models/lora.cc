@@ -33,7 +33,7 @@ std::string lora_name(std::string_view matrix, char which) {
   return fmt::format("{}.lora_{}", matrix, which);
 }
 
-LoraFile::LoraFile(const std::string& path, std::optional<double> alpha)
+LoraFile::LoraFile(const std::string& path, std::optional<double> alpha, const std::string& init)
     : reader_(open_weights(path)) {
   bool has_pair = false;
   for (const StoredTensor& t : reader_->tensors()) {
@@ -65,6 +65,7 @@ LoraFile::LoraFile(const std::string& path, std::optional<double> alpha)
   }
   if (!std::isfinite(*alpha)) fail(Code::kInvalidArgument, "{}: alpha is {}", path, *alpha);
   alpha_ = *alpha;
+  if (!init.empty()) init_ = std::make_unique<LoraFile>(init, alpha_);
 }
 
 const StoredTensor* LoraFile::take(std::string_view name) {
@@ -77,6 +78,13 @@ const StoredTensor* LoraFile::take(std::string_view name) {
                 {.expected = "f32, f16, bf16 or f64", .found = std::string(name_of(t->dtype))});
   }
   return t;
+}
+
+std::vector<double> LoraFile::values(std::string_view name) {
+  const StoredTensor& t = *take(name);
+  std::vector<double> all(static_cast<std::size_t>(t.numel()));
+  SourceReader(Source::of(t.name, t.dtype, t.bytes, t.shape)).read(0, std::span<double>(all));
+  return all;
 }
 
 std::optional<LoraFile::Pair> LoraFile::pair_of(const Param& p) {
@@ -94,8 +102,28 @@ std::optional<LoraFile::Pair> LoraFile::pair_of(const Param& p) {
   }
   if (!is_for_linear(p))
     bad_pair(path(), p, "adapters of matrices that activations are multiplied with", p.name);
-  return Pair{take(names[0]), take(names[1]),
-              static_cast<float>(alpha_ / static_cast<double>(rank))};
+  Pair pair{.rank = rank,
+            .a = values(names[0]),
+            .b = values(names[1]),
+            .scale = static_cast<float>(alpha_ / static_cast<double>(rank))};
+  if (init_ == nullptr) return pair;
+  const std::optional<Pair> first = init_->pair_of(p);
+  if (!first || first->rank != rank) {
+    bad_pair(init_->path(), p, fmt::format("an initial pair of rank {}", rank),
+             first ? fmt::format("one of rank {}", first->rank) : "none");
+  }
+  pair.a.insert(pair.a.end(), first->a.begin(), first->a.end());
+  std::vector<double> both;
+  both.reserve(2 * pair.b.size());
+  for (std::size_t row = 0; row < pair.b.size(); row += static_cast<std::size_t>(rank)) {
+    for (std::size_t r = row; r < row + static_cast<std::size_t>(rank); ++r)
+      both.push_back(pair.b[r]);
+    for (std::size_t r = row; r < row + static_cast<std::size_t>(rank); ++r)
+      both.push_back(-first->b[r]);
+  }
+  pair.b = std::move(both);
+  pair.rank = 2 * rank;
+  return pair;
 }
 
 std::optional<Source> LoraFile::whole(const Param& p, const Dims& dims) {
@@ -108,6 +136,7 @@ std::optional<Source> LoraFile::whole(const Param& p, const Dims& dims) {
 }
 
 void LoraFile::expect_all_used() const {
+  if (init_ != nullptr) init_->expect_all_used();
   if (unused_.empty()) return;
   throw Error(
       Code::kMismatch,

@@ -3,6 +3,9 @@
 ///     blocks.0.att.key.lora_A   (rank, in)     of blocks.0.att.key.weight
 ///     blocks.0.att.key.lora_B   (out, rank)
 ///     blocks.0.ln1.weight       (C)            a whole parameter that was trained too: it replaces the model's
+///
+/// PiSSA's files look the same, but training began with the pairs of a second file, init_lora.pth, which were taken out of W:
+/// W - alpha / rank · B0 A0 + alpha / rank · B A. Both pairs together are one of twice the rank, (B, -B0) and (A; A0).
 #pragma once
 
 #include <map>
@@ -30,12 +33,14 @@ class LoraFile {
  public:
   /// `alpha` is that of the training; our own safetensors files say it themselves. Throws Error{kFile | kFormat}, with
   /// kInvalidArgument for an alpha that nobody says, and kUnsupported for other kinds of adapters.
-  LoraFile(const std::string& path, std::optional<double> alpha);
+  /// `init`: PiSSA's initial pairs; empty for LoRA.
+  LoraFile(const std::string& path, std::optional<double> alpha, const std::string& init = {});
 
   /// The pair of a matrix, checked against its shape; absent if it has none.
   struct Pair {
-    const StoredTensor *a, *b;
-    float scale;  ///< alpha / rank
+    std::int64_t rank;         ///< of these; twice the file's with PiSSA
+    std::vector<double> a, b;  ///< (rank, in), (out, rank)
+    float scale;               ///< alpha / the file's rank
   };
   [[nodiscard]] std::optional<Pair> pair_of(const Param& matrix);
   /// What replaces a parameter of a model of these sizes; absent for most.
@@ -50,10 +55,12 @@ class LoraFile {
 
  private:
   const StoredTensor* take(std::string_view name);
+  std::vector<double> values(std::string_view name);
 
   std::unique_ptr<Reader> reader_;
   double alpha_ = 0;
   std::set<std::string, std::less<>> unused_, replaced_;
+  std::unique_ptr<LoraFile> init_;  // PiSSA's
 };
 
 }  // namespace prwkv

@@ -1,17 +1,9 @@
 #include "models/merge.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace prwkv {
-namespace {
-
-std::vector<double> values_of(const StoredTensor& t) {
-  std::vector<double> values(static_cast<std::size_t>(t.numel()));
-  SourceReader(Source::of(t.name, t.dtype, t.bytes, t.shape)).read(0, values);
-  return values;
-}
-
-}  // namespace
 
 Merge::Merge(const Checkpoint& file, LoraFile& lora, const MergeTarget& target) {
   const Detected found = detect(file);
@@ -23,13 +15,13 @@ Merge::Merge(const Checkpoint& file, LoraFile& lora, const MergeTarget& target) 
       ++replaced_;
     }
     if (p.stored != Stored::kMatrix) return;
-    const std::optional<LoraFile::Pair> pair = lora.pair_of(p);
+    std::optional<LoraFile::Pair> pair = lora.pair_of(p);
     if (!pair) return;
     pairs_.emplace(p.name, Pair{.in = p.shape[1],
-                                .rank = pair->a->shape[0],
+                                .rank = pair->rank,
                                 .scale = pair->scale,
-                                .a = values_of(*pair->a),
-                                .b = values_of(*pair->b)});
+                                .a = std::move(pair->a),
+                                .b = std::move(pair->b)});
   });
   lora.expect_all_used();
   options.adjusts = [this](const Param& p) { return pairs_.contains(p.name); };

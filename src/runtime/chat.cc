@@ -146,7 +146,10 @@ Chat::Reply Chat::say(std::string_view text, const SayOptions& options,
   if (cancelled) reply.end = ReplyEnd::kCancelled;
   reply.seconds = writing.seconds();
   reply.tokens = ids.size();
-  if (const std::string rest = stops.finish(); !cancelled) show(rest);
+  if (const std::string rest = stops.finish(); !cancelled) {
+    show(rest);
+    if (const std::string cut = characters.flush(); !cut.empty() && callback) callback(cut);
+  }
   const std::size_t answer = stops.found().empty() ? written.size() : stops.released();
   settle(start, written, ids, answer);
 

@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace prwkv {
+namespace {
+
+std::size_t whole_lines(std::size_t bytes) {
+  constexpr std::size_t kLine = 64;
+  return (bytes + kLine - 1) / kLine * kLine;
+}
+
+}  // namespace
 
 BackPropagation::BackPropagation(const Model& model, Backend& backend, Arena& arena,
                                  ParamGrads& gradients, const PassOptions& options,
@@ -13,29 +21,36 @@ BackPropagation::BackPropagation(const Model& model, Backend& backend, Arena& ar
       gradients_(gradients),
       options_(options),
       initial_(std::move(initial)),
-      state_(make_states()) {
+      running_(make_states(1)),
+      state_(running_.points.front()),
+      between_(make_states(options.saved_states())) {
   if (options_.chunk < 1 || options_.sequences < 1 || options_.context < 1 || options_.truncate < 0)
     fail(Code::kInvalidArgument, "a pass of {} sequences of {} tokens in chunks of {}",
          options_.sequences, options_.context, options_.chunk);
   if (options_.window_of(options_.chunks_of(options_.context)) > 1 || !initial_.wkv.empty()) {
-    for (LayerState& layer : state_.layers) {
+    for (LayerState& layer : state_) {
       for (Tensor& t : layer.tensors) gradients_.watch_state(t);
     }
   }
-  for (std::int64_t i = 0; i < options_.saved_states(); ++i) between_.push_back(make_states());
 }
 
-BackPropagation::Saved BackPropagation::make_states() const {
+BackPropagation::Saved BackPropagation::make_states(std::int64_t points) const {
   Saved saved;
-  for (int l = 0; l < model_.dims().L; ++l) {
-    saved.layers.emplace_back();
-    for (const StateEntry& e : model_.state_spec(l)) {
-      Tensor t;
-      t.dtype = backend_.activation_dtype();
-      t.shape = e.shape.stacked(options_.sequences);
-      saved.buffers.push_back(backend_.allocate(t.bytes()));
-      t.data = saved.buffers.back().data();
-      saved.layers.back().tensors.push_back(t);
+  const std::size_t one = bytes_of_one();
+  saved.buffer = backend_.allocate(one * static_cast<std::size_t>(points));
+  auto* at = static_cast<std::byte*>(saved.buffer.data());
+  for (std::int64_t point = 0; point < points; ++point) {
+    std::vector<LayerState>& layers = saved.points.emplace_back();
+    for (int l = 0; l < model_.dims().L; ++l) {
+      layers.emplace_back();
+      for (const StateEntry& e : model_.state_spec(l)) {
+        Tensor t;
+        t.dtype = backend_.activation_dtype();
+        t.shape = e.shape.stacked(options_.sequences);
+        t.data = at;
+        at += whole_lines(t.bytes());
+        layers.back().tensors.push_back(t);
+      }
     }
   }
   return saved;
@@ -43,13 +58,20 @@ BackPropagation::Saved BackPropagation::make_states() const {
 
 std::size_t BackPropagation::bytes_of_one() const {
   std::size_t one = 0;
-  for (const Buffer& b : state_.buffers) one += b.bytes();
+  for (int l = 0; l < model_.dims().L; ++l) {
+    for (const StateEntry& e : model_.state_spec(l)) {
+      Tensor t;
+      t.dtype = backend_.activation_dtype();
+      t.shape = e.shape.stacked(options_.sequences);
+      one += whole_lines(t.bytes());
+    }
+  }
   return one;
 }
 
 std::size_t BackPropagation::state_bytes() const {
-  const bool has_gradient = state_.layers.front().tensors.front().var < -1;
-  return bytes_of_one() * (1 + (has_gradient ? 1 : 0) + between_.size());
+  const bool has_gradient = state_.front().tensors.front().var < -1;
+  return bytes_of_one() * (1 + (has_gradient ? 1 : 0) + between_.points.size());
 }
 
 void BackPropagation::copy(const std::vector<LayerState>& to, const std::vector<LayerState>& from) {
@@ -64,10 +86,10 @@ void BackPropagation::begin(std::int64_t sequences) {
   const ArenaScope scope(arena_);
   const Tensor zeros =
       arena_.ints(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), 0));
-  for (std::size_t l = 0; l < state_.layers.size(); ++l) {
+  for (std::size_t l = 0; l < state_.size(); ++l) {
     const std::vector<StateEntry> spec = model_.state_spec(static_cast<int>(l));
     for (std::size_t i = 0; i < spec.size(); ++i) {
-      const Tensor& t = state_.layers[l].tensors[i];
+      const Tensor& t = state_[l].tensors[i];
       if (!initial_.wkv.empty() && i == initial_.entry && initial_.wkv[l]) {
         const std::int64_t n = initial_.wkv[l].numel();
         backend_.gather_rows({t.rows(0, sequences).reshaped({sequences, n}),
@@ -90,7 +112,7 @@ void BackPropagation::to_initial_state(std::int64_t sequences) {
     const Tensor g = gradients_.of(p);
     if (!g) continue;
     const std::int64_t n = p.numel();
-    const Tensor from = gradients_.of(state_.layers[l].tensors[initial_.entry]);
+    const Tensor from = gradients_.of(state_[l].tensors[initial_.entry]);
     backend_.gather_rows_backward(
         {g.reshaped({1, n}), from.rows(0, sequences).reshaped({sequences, n}), zeros});
   }
@@ -139,7 +161,7 @@ Losses BackPropagation::run_chunk(std::span<const Sample> samples, std::int64_t 
                  .wanted = {}};
   if (scale)
     batch.wanted = {.targets = arena_.ints(targets), .scale = *scale, .l2wrap = options_.l2wrap};
-  const Tensor loss = model_.forward(c, batch, state_.layers);
+  const Tensor loss = model_.forward(c, batch, state_);
   if (!scale) return {};
   if (c.tape != nullptr) c.tape->run_backward();
   for (const double x : backend_.values(loss)) losses.sum += x;
@@ -159,21 +181,21 @@ Losses BackPropagation::backward(std::span<const Sample> samples, double scale,
   for (std::int64_t first = 0; first < chunks; first += window) {
     const std::int64_t last = std::min(chunks, first + window);
     const auto before = [&](std::int64_t chunk) -> const std::vector<LayerState>& {
-      return between_[static_cast<std::size_t>(chunk - first)].layers;
+      return between_.points[static_cast<std::size_t>(chunk - first)];
     };
     const bool goes_back = last - first > 1;
-    if (goes_back) copy(before(first), state_.layers);
+    if (goes_back) copy(before(first), state_);
     for (std::int64_t chunk = first; chunk + 1 < last; ++chunk) {
       ask();
       const ArenaScope scope(arena_);
       Ctx plain{.backend = backend_, .arena = arena_};
       (void)run_chunk(samples, chunk, plain, std::nullopt);
-      copy(before(chunk + 1), state_.layers);
+      copy(before(chunk + 1), state_);
     }
     gradients_.zero_states();
     for (std::int64_t chunk = last; chunk-- > first;) {
       ask();
-      if (chunk + 1 < last) copy(state_.layers, before(chunk));
+      if (chunk + 1 < last) copy(state_, before(chunk));
       const ArenaScope scope(arena_);
       Tape tape(backend_, arena_, gradients_);
       Ctx taped{.backend = backend_,
@@ -181,10 +203,10 @@ Losses BackPropagation::backward(std::span<const Sample> samples, double scale,
                 .tape = &tape,
                 .checkpoint = options_.block_checkpoints};
       total += run_chunk(samples, chunk, taped, scale);
-      if (goes_back && chunk + 1 == last && last < chunks) copy(before(last), state_.layers);
+      if (goes_back && chunk + 1 == last && last < chunks) copy(before(last), state_);
     }
     if (first == 0 && !initial_.wkv.empty()) to_initial_state(n);
-    if (goes_back && last < chunks) copy(state_.layers, before(last));
+    if (goes_back && last < chunks) copy(state_, before(last));
   }
   return total;
 }

@@ -82,12 +82,12 @@ class BackPropagation {
   [[nodiscard]] std::size_t bytes_of_one() const;
 
  private:
-  /// The states of all layers as they are at one point.
+  /// The states of all layers at some points, one behind the other in memory.
   struct Saved {
-    std::vector<Buffer> buffers;
-    std::vector<LayerState> layers;
+    Buffer buffer;
+    std::vector<std::vector<LayerState>> points;
   };
-  [[nodiscard]] Saved make_states() const;
+  [[nodiscard]] Saved make_states(std::int64_t points) const;
   void copy(const std::vector<LayerState>& to, const std::vector<LayerState>& from);
   void begin(std::int64_t sequences);
   Losses run_chunk(std::span<const Sample> samples, std::int64_t chunk, Ctx& c,
@@ -102,8 +102,9 @@ class BackPropagation {
   ParamGrads& gradients_;
   PassOptions options_;
   InitialState initial_;
-  Saved state_;                 // (sequences, …) of every layer
-  std::vector<Saved> between_;  // in front of each chunk of a window
+  Saved running_;
+  std::vector<LayerState>& state_;  // of running_: (sequences, …) of every layer
+  Saved between_;                   // in front of each chunk of a window
 };
 
 }  // namespace prwkv

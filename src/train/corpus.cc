@@ -1,5 +1,7 @@
 #include "train/corpus.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <exception>
@@ -11,6 +13,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/quote.h"
 #include "train/records.h"
 
 namespace prwkv {
@@ -128,6 +131,10 @@ class StoreSink {
   explicit StoreSink(const std::string& path) {
     if (!path.empty()) file_.emplace(path);
   }
+  /// So much will not be exceeded. In memory, addresses for it: what grows otherwise is there twice at times.
+  void expect(std::size_t bytes) {
+    if (!file_) memory_.reserve(bytes);
+  }
   void write(std::span<const std::byte> bytes) {
     if (file_) {
       file_->write(bytes);
@@ -165,13 +172,15 @@ TokenStore open_store(const std::string& base, bool masked) {
 class StoreBuilder {
  public:
   /// Files BASE.bin and so on; in memory if `base` is empty. `name` is for messages.
-  StoreBuilder(std::string name, TokenType type, const std::string& base)
+  StoreBuilder(std::string name, TokenType type, const std::string& base, std::int64_t most_tokens)
       : name_(std::move(name)),
         base_(base),
         tokens_(path(".bin")),
         index_(path(".idx")),
         mask_(path(".mask")),
-        encoder_(name_, type, [this](std::span<const std::byte> b) { tokens_.write(b); }) {}
+        encoder_(name_, type, [this](std::span<const std::byte> b) { tokens_.write(b); }) {
+    tokens_.expect(static_cast<std::size_t>(most_tokens * width_of(type)));
+  }
 
   void add(const TokenPiece& piece) {
     if (piece.ids.empty()) return;  // a document without text
@@ -396,6 +405,12 @@ TextStore open_texts(const std::vector<std::string>& paths, const CorpusOptions&
                      const Tokenizer& tokenizer, const DataTeam& team) {
   const bool caches = !options.cache.empty();
   const ChatTemplate& chat = chat_template(options.chat_template);
+  if (chat.end_belongs_to_next) {
+    throw Error(Code::kUnsupported, "a chat template that nothing is trained in",
+                {.expected = fmt::format("{}", fmt::join(chat_templates_for_training(), ", ")),
+                 .found = in_quotes(chat.name),
+                 .hint = "write texts in its form yourself: {\"text\": ...}"});
+  }
   std::vector<SourceFile> sources;
   std::int64_t bytes = 0;
   // So every file has been opened once before the long work begins.
@@ -419,7 +434,8 @@ TextStore open_texts(const std::vector<std::string>& paths, const CorpusOptions&
     make_folder(options.cache);
   }
 
-  StoreBuilder builder(caches ? base : paths.front(), type_for(tokenizer), base);
+  StoreBuilder builder(caches ? base : paths.front(), type_for(tokenizer), base,
+                       bytes + static_cast<std::int64_t>(paths.size()));
   StoreTokenizer(chat, tokenizer, team, builder).run(sources);
   TokenStore store = builder.finish();
   check_store(store, tokenizer.vocab_size(), team);

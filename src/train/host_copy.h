@@ -34,10 +34,6 @@ class HostCopy {
   ~HostCopy() = default;
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
-  /// So many at most.
-  [[nodiscard]] std::span<const std::byte> first(std::size_t bytes) const {
-    return bytes_.first(std::min(bytes, bytes_.size()));
-  }
   [[nodiscard]] Source source(std::string_view name, std::span<const std::int64_t> shape) const {
     return Source::of(name, dtype_, bytes_, shape);
   }

@@ -8,7 +8,7 @@ MemoryPlan plan_memory(const std::string& path, const Selection& selection, cons
                        const TrainerOptions& options, BackendOptions backend) {
   MemoryPlan plan;
   // Code that has not run yet, and buffers of writers: measured.
-  constexpr std::size_t kLater = std::size_t{6} << 20;
+  constexpr std::size_t kLater = std::size_t{5} << 20;
   plan.process = resident_bytes() + kLater;
   backend.dry_run = true;
   const std::unique_ptr<Backend> nothing = make_backend(backend);

@@ -41,8 +41,6 @@ std::vector<float> uniform_values(std::string_view name, std::uint64_t seed, std
   return values;
 }
 
-constexpr std::size_t kHashed = 4096;  // bytes of each tensor
-
 /// A trained parameter in the layout of BlinkDL's files.
 Source stored(const HostCopy& values, const Param& p, const Dims& dims) {
   if (p.stored == Stored::kTransposed) return values.source(p.name, p.shape.sizes()).transposed();
@@ -148,9 +146,11 @@ TrainedModel::TrainedModel(const std::string& path, Backend& backend, const Sele
   }
   if (selection.method == Method::kState) add_states(init_state);
   if (model_.lora != nullptr || !init_state.empty()) {
-    for (const Trained& t : trained_) {
-      given_hash_ = hash64(std::as_bytes(std::span(t.name)), given_hash_);
-      given_hash_ = hash64(HostCopy(backend_, t.value).first(kHashed), given_hash_);
+    for (const std::vector<Trained>* given : {&trained_, &kept_}) {
+      for (const Trained& t : *given) {
+        given_hash_ = hash64(std::as_bytes(std::span(t.name)), given_hash_);
+        given_hash_ = hash64(HostCopy(backend_, t.value).bytes(), given_hash_);
+      }
     }
   }
   if (trained_.empty())
@@ -213,10 +213,17 @@ void TrainedModel::add_states(const std::string& init_state) {
 }
 
 std::uint64_t TrainedModel::start_hash() const {
+  constexpr std::size_t kAtOnce = std::size_t{1}
+                                  << 20;  // so that the file is never in memory as a whole
   std::uint64_t hash = 0;
-  for (const StoredTensor& t : file().reader().tensors()) {
+  const Reader& reader = file().reader();
+  for (const StoredTensor& t : reader.tensors()) {
     hash = hash64(std::as_bytes(std::span(t.name)), hash);
-    hash = hash64(t.bytes.first(std::min(kHashed, t.bytes.size())), hash);
+    for (std::size_t at = 0; at < t.bytes.size(); at += kAtOnce) {
+      const auto block = t.bytes.subspan(at, std::min(kAtOnce, t.bytes.size() - at));
+      hash = hash64(block, hash);
+      reader.done_with(block);
+    }
   }
   return hash;
 }

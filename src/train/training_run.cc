@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/atomic_file.h"
@@ -15,6 +16,15 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
+constexpr std::string_view kResults[] = {"model.safetensors", "lora.safetensors", "lora.pth",
+                                         "state.safetensors", "state.pth"};
+constexpr std::string_view kOthers[] = {kCheckpoint,      "init.safetensors", "rwkv_vocab.txt",
+                                        "tokenizer.json", "log.jsonl",        "loss.svg"};
+
+bool is_of_a_run(std::string_view name) {
+  return std::ranges::find(kResults, name) != std::end(kResults) ||
+         std::ranges::find(kOthers, name) != std::end(kOthers);
+}
 
 }  // namespace
 
@@ -27,6 +37,28 @@ void expect_no_run(const std::string& folder) {
               {.hint = "go on with it (--resume), or name another folder"});
 }
 
+std::vector<std::string> results_of(Method method) {
+  switch (method) {
+    case Method::kFull: return {"model.safetensors"};
+    case Method::kLora: return {"lora.safetensors", "lora.pth"};
+    case Method::kState: return {"state.safetensors", "state.pth"};
+  }
+  return {};
+}
+
+void expect_nothing_lost(const std::string& folder, Method method) {
+  if (has_run(folder)) return;
+  for (const std::string& name : results_of(method)) {
+    const fs::path path = fs::path(folder) / name;
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) continue;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("{}: no run has written this file, and this one would write over it",
+                            path.string()),
+                {.hint = "move it away, or name another folder"});
+  }
+}
+
 TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions options)
     : trainer_(trainer), model_(model), options_(std::move(options)) {
   std::error_code error;
@@ -36,10 +68,11 @@ TrainingRun::TrainingRun(Trainer& trainer, const TrainedModel& model, RunOptions
                 {.found = error.message()});
   }
   if (!options_.resume) expect_no_run(options_.folder);
+  expect_nothing_lost(options_.folder, model_.selection().method);
+  if (options_.resume) remove_leftovers();
   if (fs::exists(checkpoint())) {
     trainer_.load(checkpoint());
     saved_ = trainer_.steps_done();
-    remove_leftovers();
     // The run may have ended between its checkpoint and these.
     write_outputs();
   }
@@ -55,22 +88,21 @@ std::string TrainingRun::file(const std::string& name) const {
   return (fs::path(options_.folder) / name).string();
 }
 
-// Of a process that was killed while it wrote (AtomicFile).
+// Of a process that was killed while it wrote (AtomicFile): only what a run itself writes.
 void TrainingRun::remove_leftovers() const {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(options_.folder, ignored)) {
-    if (entry.path().filename().string().find(".tmp-") != std::string::npos)
+    const std::string name = entry.path().filename().string();
+    const std::size_t end = name.find(".tmp-");
+    if (end != std::string::npos && is_of_a_run(std::string_view(name).substr(0, end)))
       fs::remove(entry.path(), ignored);
   }
 }
 
 std::vector<std::string> TrainingRun::outputs() const {
-  switch (model_.selection().method) {
-    case Method::kFull: return {file("model.safetensors")};
-    case Method::kLora: return {file("lora.safetensors"), file("lora.pth")};
-    case Method::kState: return {file("state.safetensors"), file("state.pth")};
-  }
-  return {};
+  std::vector<std::string> paths;
+  for (const std::string& name : results_of(model_.selection().method)) paths.push_back(file(name));
+  return paths;
 }
 
 // The checkpoint first: whatever happens then, nothing that was learned is lost.

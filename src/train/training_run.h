@@ -51,6 +51,10 @@ struct RunCallbacks {
 [[nodiscard]] bool has_run(const std::string& folder);
 /// Throws Error{kInvalidArgument} if there is a run in the folder.
 void expect_no_run(const std::string& folder);
+/// Names of the files that become what was trained.
+[[nodiscard]] std::vector<std::string> results_of(Method method);
+/// Throws Error{kInvalidArgument} if there is no run, but a file with the name of such a result: somebody else's.
+void expect_nothing_lost(const std::string& folder, Method method);
 
 /// Whoever may not be alone with the folder holds a FolderLock of it.
 class TrainingRun {

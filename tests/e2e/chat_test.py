@@ -16,7 +16,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import stat
 import struct
@@ -36,7 +35,7 @@ FIELDS = ["text", "thoughts", "end", "prompt_tokens", "tokens", "tokens_seen"]
 FOREVER = 10**9
 GREEDY = ["--temperature", 0]
 UP, LEFT, BACKSPACE, CTRL_C, CTRL_D, CTRL_Z = "\x1b[A", "\x1b[D", "\x7f", "\x03", "\x04", "\x1a"
-SHIFTED_RIGHT = b"\r\n"  # a terminal's end of line
+END_OF_LINE = b"\r\n"  # as a terminal has it
 
 
 class Terminal:
@@ -95,22 +94,39 @@ class Terminal:
         self.seen = self.seen[match.end() :]
         return match
 
+    def echo(self, text: str) -> None:
+        """Types a piece of a line, and waits until it is there."""
+        self.type(text)
+        self.expect(re.escape(text.encode()))
+        self.wait_for_keys()
+
     def prompt(self, prompt: str = "> ") -> bytes:
         """What comes before the next prompt."""
         match = self.expect(rb"\A(?s:(.*\n|))" + re.escape(prompt.encode()) + rb"\Z")
+        self.wait_for_keys()
         return match[1]
+
+    def wait_for_keys(self) -> None:
+        """Until the program reads keys: a person is not as fast as a test. Two of Signals' tests are."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.is_cooked() or self._status()[0] != "S":
+            if self._status()[0] == "Z":
+                raise AssertionError(f"it ended ({self.end()}) with {self.seen[-2000:]!r}")
+            if time.monotonic() > deadline:
+                raise AssertionError("the program does not wait for keys")
+            time.sleep(0.001)
 
     def command(self, line: str) -> str:
         """What a command prints."""
         self.type(line + "\r")
-        echo, _, said = self.prompt().partition(SHIFTED_RIGHT)
+        echo, _, said = self.prompt().partition(END_OF_LINE)
         if echo != line.encode():
             raise AssertionError(f"typed {line!r}, there is {echo!r}")
         return said.decode().replace("\r\n", "\n")
 
     def answer(self) -> dict:
-        """The next answer, a JSON object on a line of its own; then the prompt is there again."""
-        found = self.expect(rb'(?:\A|\n)(\{"text":[^\r\n]*\})\r\n')
+        """The next answer, a JSON object on a line of its own but for an echo; then the prompt is there again."""
+        found = self.expect(rb'(?:\A|\n)(?:\^C|\x1b\[\d?m)*(\{"text":[^\r\n]*\})\r\n')
         self.prompt()
         return json.loads(found[1])
 
@@ -129,8 +145,12 @@ class Terminal:
             time.sleep(0.01)
 
     def _computed(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = self._status()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _status(self) -> list[str]:
+        """Of proc(5), from the state on."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
 
     def resident_kib(self) -> int:
         """Memory of the program."""
@@ -183,7 +203,9 @@ class Terminal:
 
 
 class ChatTest(cli_test.CliTest):
-    """Chats with a random model that speaks bytes: of a message of n bytes 18 + n tokens are read, User: …\\n\\nAssistant:"""
+    """Chats with a random model that speaks bytes: a message of n bytes is 18 + n tokens, "User: ", "Assistant:" and a
+    blank line between them included.
+    """
 
     model: Path
     home: Path
@@ -202,13 +224,13 @@ class ChatTest(cli_test.CliTest):
         """One thread, since a busy machine makes more of them wait for each other."""
         return ["chat", model or self.model, "--threads", 1, "-n", tokens, *args]
 
-    def terminal(self, *args: object, model: Path | None = None, tokens: int = 5, locale: dict[str, str] | None = None,
+    def terminal(self, *args: object, model: Path | None = None, tokens: int = 5, variables: dict[str, str] | None = None,
                  before: list[str] | None = None) -> Terminal:
-        """A chat at a terminal that has no locale but this; `before`: a program that starts it."""
+        """A chat at a terminal, without a locale but for `variables`; `before`: a program that starts it."""
         environment = {k: v for k, v in os.environ.items() if k != "LANG" and not k.startswith("LC_")}
         environment |= {"TERM": "xterm", "HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state")}
         words = [*(before or []), str(cli_test.BINARY), *map(str, self.arguments(*args, model=model, tokens=tokens))]
-        terminal = Terminal(words, self.folder, environment | (locale or {}))
+        terminal = Terminal(words, self.folder, environment | (variables or {}))
         self.addCleanup(terminal.clean_up)
         return terminal
 
@@ -303,13 +325,12 @@ class Conversation(ChatTest):
 
     def test_an_answer_that_ends_by_itself(self) -> None:
         terminal = self.greedy(model=self.make_speaker(10))
-        self.assertEqual(terminal.ask("hi"), {"text": "", "thoughts": "", "end": "stop", "prompt_tokens": 20, "tokens": 2,
-                                              "tokens_seen": 22})
+        nothing = {"text": "", "thoughts": "", "end": "stop", "prompt_tokens": 20}
+        self.assertEqual(terminal.ask("hi"), nothing | {"tokens": 2, "tokens_seen": 22})
         terminal.type("hi\r")
         self.assertNotIn(b"cut", terminal.prompt())
         terminal = self.greedy(model=self.make_speaker(0))  # end-of-text
-        self.assertEqual(terminal.ask("hi"), {"text": "", "thoughts": "", "end": "stop", "prompt_tokens": 20, "tokens": 0,
-                                              "tokens_seen": 22})
+        self.assertEqual(terminal.ask("hi"), nothing | {"tokens": 0, "tokens_seen": 22})
 
     def test_memory_stays_constant(self) -> None:
         terminal = self.terminal("--seed", 1, "--json", tokens=40)
@@ -441,15 +462,16 @@ class Commands(ChatTest):
                 expected, session = self.reference("hi", *g1, "--think", mode)
                 terminal.command("/reset")
                 self.assertEqual(terminal.command(f"/think {mode}"), f"(thinking: {mode})\n")
-                terminal.type("hi\r")
-                # Thoughts are dim on a terminal, but a JSON object is one.
-                self.assertRegex(terminal.seen + terminal.expect(rb"tokens_seen[^\n]*\n")[0], rb'\r\n\{"text":')
-                terminal.prompt()
-                answer = terminal.ask("/retry")
+                answer = terminal.ask("hi")
                 self.assertEqual(answer, expected)
                 self.assertEqual(answer["prompt_tokens"], 20 + len(text))
                 self.assertEqual(self.saved(terminal), session)
         self.assertTrue(self.reference("hi", *g1, "--think", "fake")[0]["thoughts"])
+
+    def test_thoughts_as_json_have_no_colours(self) -> None:
+        terminal = self.greedy("--chat-template", "g1", "--think", "on")
+        terminal.type("hi\r")
+        self.assertNotIn(b"\x1b", terminal.prompt())
 
     def test_thoughts_are_dim(self) -> None:
         terminal = self.terminal("--chat-template", "g1", "--think", "fake", *GREEDY)
@@ -488,7 +510,7 @@ class Commands(ChatTest):
                       "max-tokens 0", "max-tokens -1", "max-tokens many", "max-tokens"]:
             name, _, found = value.partition(" ")
             message = terminal.command(f"/set {value}")
-            self.assertTrue(message.startswith(f"prwkv: /set '{name}': no value for it\n  expected  a number from "), message)
+            self.assertIn(f"prwkv: /set '{name}': no value for it\n  expected  a number from ", message)
             self.assertIn(f"  found     '{found}'\n", message)
         for value in ["", "nonsense 1", "tokens", "Temperature 1"]:
             message = terminal.command(f"/set {value}")
@@ -520,14 +542,14 @@ class Commands(ChatTest):
 
     def test_what_cannot_be_saved_or_loaded(self) -> None:
         self.reference("hi", model=self.make_model(seed=1))
-        shutil.move(self.home / "reference", self.folder / "other.session")
+        (self.home / "reference").rename(self.folder / "other.session")
         (self.folder / "noise.session").write_bytes(b"no session at all")
         terminal = self.greedy()
         terminal.ask("hello")
         before = self.saved(terminal)
         for line, words in [("/save", "no file was named"), ("/load", "no file was named"), ("/save no/x", "no/x"),
                             ("/load missing", "missing: cannot be opened"), ("/load noise.session", "noise.session"),
-                            ("/load other.session", "other.session"), ("/save .", "")]:
+                            ("/load other.session", "other weights"), ("/save .", "")]:
             message = terminal.command(line)
             self.assertTrue(message.startswith("prwkv: "), f"{line}\n{message}")
             self.assertIn(words, message)
@@ -545,6 +567,10 @@ class Editing(ChatTest):
         self.assert_reads(f"acb{LEFT}{BACKSPACE}dd\r", "addb")
         self.assert_reads("world\x01hello \x05!\r", "hello world!")  # Ctrl-A, Ctrl-E
         self.assert_reads("forget this\x15hello there\x17you\r", "hello you")  # Ctrl-U, Ctrl-W
+
+    def test_terminals_of_other_kinds(self) -> None:
+        for kind in ["dumb", "", "nonsense", "linux"]:
+            self.assert_reads(f"acb{LEFT}{BACKSPACE}dd\r", "addb", self.greedy(variables={"TERM": kind}))
 
     def test_ctrl_d_ends_on_an_empty_line_only(self) -> None:
         terminal = self.greedy()
@@ -591,10 +617,10 @@ class Editing(ChatTest):
         self.assertEqual(stat.S_IMODE(self.history.stat().st_mode), 0o600)
         self.assertEqual([p.name for p in self.history.parent.iterdir()], [self.history.name])
         self.assert_reads(f"{UP}\r", "two\nlines", self.greedy())
-        self.assert_reads(f"{UP * 3}\r", "héllo", self.greedy())
+        self.assert_reads(f"{UP * 4}\r", "héllo", self.greedy())  # assert_reads had a command of its own
 
     def test_history_without_xdg(self) -> None:
-        terminal = self.greedy(locale={"XDG_STATE_HOME": ""})
+        terminal = self.greedy(variables={"XDG_STATE_HOME": ""})
         terminal.ask("hello")
         self.assertEqual(terminal.leave(), OK)
         self.assertTrue((self.home / ".local/state/prwkv/chat_history").is_file())
@@ -611,7 +637,7 @@ class Editing(ChatTest):
         self.history.parent.mkdir(parents=True)
         self.history.write_bytes(bytes(range(256)) * 10)
         self.assert_reads("hello\r", "hello", self.greedy())
-        self.assert_reads(f"{UP}\r", "hello", self.greedy())
+        self.assert_reads(f"{UP * 2}\r", "hello", self.greedy())  # assert_reads had a command of its own
 
     def test_a_history_that_cannot_be_written_is_none(self) -> None:
         (self.home / "state").write_text("a file where a folder is wanted")
@@ -642,8 +668,8 @@ class Editing(ChatTest):
         expected, session = self.reference(text)
         self.assertEqual(expected["prompt_tokens"], 18 + len(text.encode()))
         for locale in [{}, {"LANG": "C.UTF-8"}, {"LANG": "C"}, {"LC_ALL": "POSIX"}, {"LANG": "xx_YY.UTF-8"}]:
-            with self.subTest(locale=locale):
-                terminal = self.greedy(locale=locale)
+            with self.subTest(variables=locale):
+                terminal = self.greedy(variables=locale)
                 for byte in text.encode():
                     terminal.type(bytes([byte]))
                     time.sleep(0.001)
@@ -654,9 +680,9 @@ class Editing(ChatTest):
     def test_utf8_in_the_world_vocabulary(self) -> None:
         model = self.make_model(sizes="L2,C64")
         texts = ["é", "日本語", "😀"]
-        expected = [self.reference(text, model=model)[0] for text in texts]
+        expected = [self.reference(text, model=model, tokens=8)[0] for text in texts]
         self.assertEqual(len({answer["text"] for answer in expected}), 3)  # these depend on what was asked
-        terminal = self.greedy(model=model)
+        terminal = self.greedy(model=model, tokens=8)
         for text, answer in zip(texts, expected, strict=True):
             terminal.command("/reset")
             for byte in text.encode():
@@ -680,8 +706,7 @@ class Signals(ChatTest):
     def test_ctrl_c_drops_the_line(self) -> None:
         terminal = self.greedy()
         for _ in range(3):
-            terminal.type("something")
-            terminal.expect(rb"something")
+            terminal.echo("something")
             terminal.type(CTRL_C)
             self.assertEqual(terminal.prompt(), b"\r\n")
         self.assert_reads("hi\r", "hi", terminal)
@@ -692,8 +717,7 @@ class Signals(ChatTest):
         for first in ['"""\r', "one\\\r"]:
             terminal.type(first)
             terminal.prompt("... ")
-            terminal.type("two")
-            terminal.expect(rb"two")
+            terminal.echo("two")
             terminal.type(CTRL_C)
             terminal.prompt()
         self.assert_reads("hi\r", "hi", terminal)
@@ -705,14 +729,14 @@ class Signals(ChatTest):
             terminal.type("hi\r")
             terminal.expect(rb"(?s)\n.{1000}")  # it is shown while it comes
             terminal.type(CTRL_C)
-            terminal.expect(rb"\r\n\(stopped\)\r\n> \Z")
+            self.assertTrue(terminal.prompt().endswith(b"\r\n(stopped)\r\n"))
         self.assertEqual(terminal.command("/set max-tokens 5"), "(max-tokens is 5)\n")
         self.saved(terminal)
         terminal.type("hi\r")
         self.assertIn(b"(cut after 5 tokens", terminal.prompt())
         self.assertEqual(terminal.leave(), OK)
         # What had come belongs to the conversation.
-        self.assertGreater(self.chat("-p", "hi", "--state-in", "now.session")[0]["tokens_seen"], 1000)
+        self.assertGreater(self.chat("-p", "hi", "--state-in", "now.session")[0]["tokens_seen"], 600)
 
     def test_ctrl_c_stops_an_answer_as_json(self) -> None:
         terminal = self.greedy(tokens=FOREVER)
@@ -734,12 +758,11 @@ class Signals(ChatTest):
         terminal = self.greedy(*ref)
         terminal.ask("hello")
         before = self.saved(terminal)
-        terminal.type("x" * 10_000)
-        terminal.expect(rb"x\Z")
-        terminal.type("\r")
+        terminal.type("x" * 10_000 + "\r")
+        terminal.expect(rb"x\r\n\Z")
         terminal.wait_busy(0.2)
         terminal.type(CTRL_C)
-        terminal.expect(rb"\n\(not read to the end; the conversation is as it was\)\r\n> \Z")
+        self.assertTrue(terminal.prompt().endswith(b"(not read to the end; the conversation is as it was)\r\n"))
         self.assertEqual(self.saved(terminal), before)
         terminal.command("/reset")
         self.assertEqual(terminal.ask("hi"), self.reference("hi", *ref)[0])
@@ -750,13 +773,29 @@ class Signals(ChatTest):
             out = self.home / "out"
             terminal = self.greedy("--state-out", out)
             self.assertEqual(terminal.ask("hi"), expected)
-            terminal.type("something")
-            terminal.expect(rb"something")
+            terminal.echo("something")
             terminal.kill(number)
             self.assertEqual(terminal.end(), INTERRUPTED)
             self.assertTrue(terminal.is_cooked())
             self.assertEqual(out.read_bytes(), session)
             out.unlink()
+
+    def test_keys_right_behind_the_prompt(self) -> None:
+        # A prompt that is shown before its keys are wanted gets a Ctrl-D, or a paste of 5000 bytes, wrong.
+        terminal = self.greedy()
+        for _ in range(200):
+            terminal.type("\r")
+            terminal.expect(rb"\r\n> ")
+            self.assertFalse(terminal.is_cooked(), "there is a prompt, and the terminal is not ready for keys")
+            terminal.wait_for_keys()
+
+    def test_sigterm_right_behind_the_prompt(self) -> None:
+        # A signal that comes just before the program waits for keys must not be forgotten over them.
+        for _ in range(20):
+            terminal = self.terminal(*GREEDY)
+            terminal.expect(rb"> ")
+            terminal.kill(signal.SIGTERM)
+            self.assertEqual(terminal.end(5), INTERRUPTED)
 
     def test_sigterm_during_an_answer(self) -> None:
         out = self.home / "out"
@@ -801,8 +840,7 @@ class Signals(ChatTest):
 
     def test_ctrl_z_without_a_shell_is_no_end(self) -> None:
         terminal = self.greedy()
-        terminal.type("something")
-        terminal.expect(rb"something")
+        terminal.echo("something")
         terminal.type(CTRL_Z)
         time.sleep(0.1)
         self.assert_reads("\x15hi\r", "hi", terminal)
@@ -810,8 +848,7 @@ class Signals(ChatTest):
     def test_a_window_that_changes_its_size(self) -> None:
         for rows, columns in [(50, 132), (10, 40), (24, 80)]:
             terminal = self.greedy()
-            terminal.type("the beginning")
-            terminal.expect(rb"the beginning")
+            terminal.echo("the beginning")
             terminal.resize(rows, columns)
             self.assert_reads(" and the end\r", "the beginning and the end", terminal)
             self.assertEqual(terminal.leave(), OK)
@@ -825,8 +862,7 @@ class Signals(ChatTest):
                 terminal.expect(rb"k\Z")
                 for size in sizes:
                     terminal.resize(*size)
-                    terminal.type("l")
-                    terminal.expect(rb"l")
+                    terminal.echo("l")
                     text += "l"
                 terminal.type(f"{BACKSPACE}m")
                 self.assert_reads("\r", text[:-1] + "m", terminal)
@@ -840,7 +876,7 @@ class Signals(ChatTest):
         terminal.resize(10, 40)
         terminal.expect(rb"(?s).{1000}")
         terminal.type(CTRL_C)
-        terminal.expect(rb"\(stopped\)\r\n> \Z")
+        self.assertTrue(terminal.prompt().endswith(b"\r\n(stopped)\r\n"))
         terminal.command("/set max-tokens 5")
         terminal.type("hi\r")
         self.assertIn(b"(cut after 5 tokens", terminal.prompt())
@@ -900,11 +936,12 @@ class Pipes(ChatTest):
         self.assertEqual(answers[3], answers[4])
 
     def test_a_mistake_is_the_end(self) -> None:
-        for line, words in [(b"/nonsense", b"there is no command '/nonsense'"), (b"/retry", b"nothing was said"),
-                            (b"/set seed x", b"/set 'seed'"), (b"/set x 1", b"/set: there is no 'x'"),
-                            (b"/think on", b"has no thoughts"), (b"/load missing", b"missing"), (b"/save no/x", b"no/x")]:
+        for line, words, code in [(b"/nonsense", b"there is no command '/nonsense'", USAGE), (b"/retry", b"nothing was said", USAGE),
+                                  (b"/set seed x", b"/set 'seed'", USAGE), (b"/set x 1", b"/set: there is no 'x'", USAGE),
+                                  (b"/think on", b"has no thoughts", USAGE), (b"/load missing", b"missing", FILE),
+                                  (b"/save no/x", b"no/x", FILE)]:
             done = self.run_prwkv(*self.arguments("--json", *GREEDY), stdin=line + b"\nhello\n")
-            self.assertEqual((done.returncode, done.stdout), (USAGE, b""), line)
+            self.assertEqual((done.returncode, done.stdout), (code, b""), line)
             self.assertTrue(done.stderr.startswith(b"prwkv: "), done.stderr)
             self.assertIn(words, done.stderr)
         # What was said before is not lost.
@@ -920,13 +957,16 @@ class Pipes(ChatTest):
         self.chat("-p", "hi", "--state-out", "own")
         for code, args, words in [
                 (USAGE, ["--system", "Be brief.", "--state-in", "own"], "--system or --state-in"),
-                (USAGE, ["--chat-template", "llama"], "--chat-template: llama"), (USAGE, ["--think", "on"], "no thoughts"),
-                (USAGE, ["--think", "hard", "--chat-template", "g1"], "--think: hard"), (USAGE, ["-n", "0"], "--max-tokens"),
-                (USAGE, ["--prompt-file", "x"], "--prompt-file"), (FILE, ["--state-in", "missing"], "missing"),
-                (FILE, ["--state-out", "no/folder/x"], "no/folder"), (MISMATCH, ["--state-in", other], "reference")]:
+                (USAGE, ["--chat-template", "llama"], "--chat-template: llama"),
+                (USAGE, ["--think", "on"], "no thoughts"),
+                (USAGE, ["--think", "hard", "--chat-template", "g1"], "--think: hard"),
+                (USAGE, ["-n", "0"], "--max-tokens"),
+                (USAGE, ["--prompt-file", "x"], "--prompt-file"),
+                (FILE, ["--state-in", "missing"], "missing"),
+                (FILE, ["--state-out", "no/folder/x"], "no/folder"),
+                (MISMATCH, ["--state-in", other], "other weights")]:
             self.assertIn(words, self.refused(code, *self.arguments(*args, "-p", "hi")))
         self.assertIn("missing.txt", self.refused(FILE, *self.arguments("--prompt-file", "missing.txt")))
-        self.assertIn("no model was named", self.refused(USAGE, "chat", "-p", "hi"))
         self.chat("-p", "hi", "--state-in", other, "--any-weights")
 
     def test_sessions_go_on(self) -> None:
@@ -948,7 +988,7 @@ class Pipes(ChatTest):
             self.assertEqual(answer["prompt_tokens"], len(text), form)
             # The same as text: the greedy continuation is the answer.
             out = self.json("generate", self.model, "--threads", 1, "-p", text, "-n", 5, *GREEDY)
-            self.assertEqual(out["text"].strip(), answer["text"], form)
+            self.assertEqual(out["text"].strip().rstrip("\ufffd"), answer["text"].rstrip("\ufffd"), form)
         self.assertGreater(self.reference("hi", "--chat-template", "raven")[0]["prompt_tokens"], 100)
 
     def popen(self, *args: object) -> subprocess.Popen[bytes]:
@@ -987,8 +1027,8 @@ class Pipes(ChatTest):
             self.skipTest("there is no /dev/full")
         for args, stdin in [(["-p", "hi"], b""), ([], b"hi\nyou\n")]:
             with open("/dev/full", "wb") as full:
-                done = subprocess.run([str(cli_test.BINARY), *map(str, self.arguments(*args))], input=stdin, stdout=full,
-                                      stderr=subprocess.PIPE, check=False, timeout=TIMEOUT_S)
+                done = subprocess.run([str(cli_test.BINARY), *map(str, self.arguments(*args))], input=stdin,
+                                      stdout=full, stderr=subprocess.PIPE, check=False, timeout=TIMEOUT_S)
             self.assertIn(b"standard output", done.stderr)
             self.assertEqual(done.returncode, FILE, args)
 

@@ -573,6 +573,13 @@ class Methods(TrainCase):
         self.assertLess(log[-1]["loss"], log[0]["loss"])
         self.assertLess(self.perplexity("bf16/model.safetensors"), self.perplexity(self.base()))
         self.refused_with(MISMATCH, ["bf16"], *args, "--steps", 21, "--resume")
+        # With another number of threads, and in two pieces: the same bits.
+        args[args.index("bf16", args.index("-o"))] = "bf16-pieces"
+        self.ok(*args, "--precision", "bf16", "--steps", 9)
+        args[args.index("--threads") + 1] = 3
+        self.ok(*args, "--precision", "bf16", "--steps", 20, "--resume")
+        self.assertEqual((self.folder / "bf16-pieces/checkpoint.safetensors").read_bytes(),
+                         (self.folder / "bf16/checkpoint.safetensors").read_bytes())
         self.ok(*args, "--steps", 21, "--precision", "bf16", "--resume")
 
     def test_a_vocabulary_of_ones_own_goes_along(self) -> None:
@@ -866,6 +873,38 @@ class Resume(TrainCase):
             with self.subTest(method=method):
                 args = ["--method", method, *self.RUN]
                 self.expect_refused(self.stopped(f"frozen-{method}", self.base(), *args), "model", "other.safetensors", *args)
+
+    def test_weights_far_inside_a_frozen_matrix_count_too(self) -> None:
+        other = read_f32(self.base())
+        other["blocks.0.ffn.key.weight"][1][-1] += 1
+        write_f32(self.folder / "far.safetensors", other)
+        args = ["--method", "lora", *self.RUN]
+        self.expect_refused(self.stopped("frozen-far", self.base(), *args), "model", "far.safetensors", *args)
+
+    def test_results_of_nobodys_run_stay(self) -> None:
+        folder = self.folder / "precious"
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"precious")
+        for resume in [[], ["--resume"]]:
+            message = self.refused(USAGE, "train", self.base(), *self.ONE_STEP, "precious", "-q", *resume)
+            self.expect_message(message, "model.safetensors: no run has written this file", "hint")
+        self.assertEqual(list(contents(folder)), ["model.safetensors"])
+        self.assertEqual((folder / "model.safetensors").read_bytes(), b"precious")
+
+    def test_leftovers_of_a_run_go_and_others_stay(self) -> None:
+        folder = self.folder / "leftovers"
+        folder.mkdir()
+        for name in ["checkpoint.safetensors.tmp-1-0", "init.safetensors.tmp-2-0", "notes.tmp-draft"]:
+            (folder / name).write_bytes(b"x")
+        self.ok("train", self.base(), *self.ONE_STEP, "leftovers", "-q", "--resume")
+        self.assertEqual([name for name in contents(folder) if ".tmp-" in name], ["notes.tmp-draft"])
+
+    def test_prolonged_before_the_warm_up_ended(self) -> None:
+        steps = [*self.new(), "--context", 32, "--batch", 8, "--threads", 1, "--schedule", "constant"]
+        self.train("short-whole", *steps, "--steps", 6)
+        self.train("short", *steps, "--steps", 3)
+        self.train("short", *steps, "--steps", 6, "--resume")
+        self.expect_same_run(self.folder / "short", self.folder / "short-whole")
 
     def test_prolonged(self) -> None:
         steps = ["--context", 32, "--batch", 8, "--warmup", 2, "--threads", 1]
@@ -1398,6 +1437,27 @@ class Adapters(TrainCase):
         a, b = self.flat(base, "--lora", "whole.pth", "--lora-alpha", self.ALPHA), self.flat(merged)
         self.assertLessEqual(distance(a, b), 2 * sums_bound() * norm(b))
 
+    def test_pissa(self) -> None:
+        """Training began with pairs that were taken out of the matrices: W - alpha / rank B0 A0 + alpha / rank B A."""
+        base, matrices = self.base(), projections()
+        first, then = self.pairs(matrices, seed=6), self.pairs(matrices, seed=7)
+        write_pth(self.folder / "init_lora.pth", first)
+        write_pth(self.folder / "pissa.pth", then)
+        without = self.merged(read_f32(base), {n: (s, array.array("f", [-x for x in v]) if n.endswith("_B") else v)
+                                               for n, (s, v) in first.items()})
+        expected = write_f32(self.folder / "pissa-merged.safetensors", self.merged(without, then))
+        options = ["--lora", "pissa.pth", "--lora-alpha", self.ALPHA, "--lora-init", "init_lora.pth"]
+        a, b = self.flat(base, *options), self.flat(expected)
+        self.assertLessEqual(distance(a, b), 2 * sums_bound() * norm(b))
+        self.assertGreater(distance(self.flat(base, *options[:4]), b), 100 * sums_bound() * norm(b))
+        self.ok("merge", base, "pissa.safetensors", *options, "-q")
+        self.assertLessEqual(distance(self.flat(self.folder / "pissa.safetensors"), b), 2 * sums_bound() * norm(b))
+        # Before any training the pairs are equal, and nothing changes.
+        c = self.flat(base, "--lora", "init_lora.pth", "--lora-alpha", self.ALPHA, "--lora-init", "init_lora.pth")
+        self.assertLessEqual(distance(c, self.flat(base)), 2 * sums_bound() * norm(c))
+        write_pth(self.folder / "less.pth", self.pairs(matrices[1:], seed=6))
+        self.assertIn("an initial pair of rank 4", self.refused(MISMATCH, "logits", base, "--tokens", "1", *options[:-1], "less.pth"))
+
     def test_files_that_do_not_fit(self) -> None:
         key = "blocks.0.att.key"
         good = self.pairs([(f"{key}.weight", [C, C])])
@@ -1669,11 +1729,14 @@ class Memory(TrainCase):
             "chunks": ["m/model.safetensors", "--chunk", 64], "blocks": ["m/model.safetensors", "--grad-checkpoint", "on"],
             "lora, all": ["m/model.safetensors", "--method", "lora", "--chunk", 64, "--grad-checkpoint", "on"],
             "one thread": ["m/model.safetensors", "--threads", 1],
+            # A state in front of each of 512 chunks.
+            "many chunks": ["--new", "rwkv7:L2,C100,N20", "--vocab", "bytes", "--context", 16384, "--chunk", 32, "--batch", 1],
+            "many chunks of RWKV-4": ["--new", "rwkv4:L6,C256", "--vocab", "bytes", "--context", 16384, "--chunk", 32, "--batch", 1],
             # Tensors so large that a copy of one shows.
             "large vocabulary": ["--new", "rwkv7:L3,C256,N64", "--vocab", "world"],
             "large vocabulary, chunks": ["--new", "rwkv4:L3,C256", "--vocab", "world", "--chunk", 64, "--grad-checkpoint", "on"],
         }.items()):
-            args = ["train", *args, *run, "--data", "long.txt", "-o", f"run{number}", "-q"]
+            args = ["train", *args, *(run if "--context" not in args else run[-2:]), "--data", "long.txt", "-o", f"run{number}", "-q"]
             plan = self.json(*args, "--plan")
             done = self.json(*args)
             self.assertEqual(plan["bytes"]["total"], sum(v for k, v in plan["bytes"].items() if k != "total"))
@@ -1711,11 +1774,16 @@ class Memory(TrainCase):
         done = self.run_prwkv("train", self.base(), *self.ONE_STEP, "x", "--plan")
         self.assertEqual((done.returncode, done.stderr), (OK, b""))
         self.assertEqual([line.split()[0] for line in done.stdout.decode().splitlines()],
-                         ["weights", "gradients", "moments", "states", "activations", "kernels", "process", "total"])
+                         ["weights", "gradients", "moments", "states", "activations", "kernels", "process", "total", "and"])
+        self.assertRegex(done.stdout.decode().splitlines()[-1], r"^and tokens .* at most, ")
 
     def test_the_plan_for_programs(self) -> None:
         plan = self.json("train", self.base(), *self.ONE_STEP, "x", "--plan")
-        self.assertEqual(list(plan), ["parameters", "trained", "rows_of_a_pass", "block_checkpoints", "bytes", "available_bytes"])
+        self.assertEqual(list(plan), ["parameters", "trained", "rows_of_a_pass", "block_checkpoints", "bytes", "token_bytes_at_most",
+                                      "available_bytes"])
+        # No token has less than a byte of text, and ids of small vocabularies have two.
+        size = sum((self.folder / file).stat().st_size for file in self.ONE_STEP[self.ONE_STEP.index("--data") + 1 :][:1])
+        self.assertEqual(plan["token_bytes_at_most"], 2 * size)
         parameters = sum(math.prod(s) for s in blinkdl_shapes("7").values())
         self.assertEqual((plan["parameters"], plan["trained"], plan["rows_of_a_pass"]), (parameters, parameters, 4 * 32))
         self.assertEqual(plan["bytes"]["gradients"], 4 * parameters)

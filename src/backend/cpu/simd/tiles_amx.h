@@ -36,8 +36,8 @@ class Tiles {
       shape.row_bytes[t] = kTileRowBytes;
       shape.rows[t] = static_cast<std::uint8_t>(t < 6 ? rows : kTileRows);
     }
-    _tile_loadconfig(&shape);
     expose_memory();
+    _tile_loadconfig(&shape);
   }
 
   /// What was written before can be loaded: the compiler does not know that tiles read memory.
