@@ -12,7 +12,7 @@ test="libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev cla
 coverage="llvm-14"
 # A compiler, an emulator, and the libraries that are no mere headers once more, for the other architecture.
 aarch64="g++-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-user-static libfmt-dev:arm64 libzstd-dev:arm64
-         libutf8proc-dev:arm64 libxxhash-dev:arm64 zlib1g-dev:arm64 libgtest-dev:arm64 libgmock-dev:arm64"
+         libutf8proc-dev:arm64 libxxhash-dev:arm64 zlib1g-dev:arm64 libgtest-dev:arm64 libgmock-dev:arm64 libedit-dev:arm64"
 
 case "${1:-build}" in
   build) wanted=$build ;;

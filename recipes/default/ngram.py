@@ -19,11 +19,10 @@ TLM = "/usr/lib/irstlm/bin/tlm"
 ORDER = 5
 
 
-def write_ids(path: Path, ids: list[int]) -> int:
-    """A document a line, each token a word; how many words and ends of lines there are."""
+def write_ids(path: Path, ids: list[int]) -> None:
+    """A document a line, each token a word."""
     words = "".join("\n" if token == 0 else f"{token} " for token in ids)
     path.write_text("".join(f"<s> {line.strip()} </s>\n" for line in words.splitlines() if line.strip()), encoding="ascii")
-    return len(ids)
 
 
 def main() -> None:
@@ -50,7 +49,7 @@ def main() -> None:
         count, perplexity = int(found[1]), float(found[3])
         print(f"| {path.stem} | {count * math.log2(perplexity) / size:.3f} |", flush=True)
     train.unlink()
-    test.unlink()
+    test.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 # WORK/train and WORK/heldout hold the texts (README.md), WORK/vocab.txt the vocabulary; WORK/run becomes the run. Ctrl-C saves,
 # the same command goes on. The learning rate stays up until --decay N is among the options: then it goes down in the
 # last N of STEPS, and WORK/run/model.safetensors is a model to use. Keep a copy of WORK/run from before, to go on from there.
-# Where the processor multiplies matrices of bf16, --precision bf16 is twice as fast (docs/training.md).
+# Where the processor multiplies matrices of bf16, --precision bf16 is much faster (docs/training.md).
 set -eu
 work=$1 steps=$2
 shift 2

@@ -3,8 +3,8 @@
     python3 recipes/dialog/run.py --method full      # or lora, state
     python3 recipes/dialog/run.py --talk build/dialog/full/model.safetensors --documents FOLDER
 
-The first trains and measures each step on held-out documents, with and without looking things up, and prints a row of the table in
-README.md. The second answers from the text files of a folder. Needs rank-bm25 (PyPI) for the index.
+The first trains and measures each step on held-out documents, with and without looking things up, and prints rows of a
+table. The second answers from the text files of a folder. Needs rank-bm25 (PyPI) for the index.
 """
 
 from __future__ import annotations
@@ -107,9 +107,8 @@ def train(options: argparse.Namespace) -> Path:
     texts = options.work / "train.jsonl"
     make_data(texts, options.conversations)
     run = options.work / options.method
-    model = options.model or str(HERE.parent.parent / "models/default/model.gguf")
     precision = ["--precision", options.precision] if options.precision else []
-    command = [options.prwkv, "train", model, "--method", options.method, "--data", texts, "--context", "256", "--batch", "16",
+    command = [options.prwkv, "train", options.model, "--method", options.method, "--data", texts, "--context", "256", "--batch", "16",
                "--tokens", str(options.tokens), "--schedule", "cosine", "--warmup", "20", *RATES[options.method], *precision,
                "-o", run, "--resume"]
     subprocess.run(command, check=True, stdout=sys.stderr)
@@ -130,13 +129,13 @@ def talk(options: argparse.Namespace) -> None:
             turns.append(input("> ").strip())
         except EOFError:
             return
-        found = answer(model, index, turns[-3:] if len(turns) % 2 else turns[-2:])
+        found = answer(model, index, turns[-3:])
         print(f"[{found['query']} | {found.get('knowledge', '')}]\n{found['reply']}")
         turns.append(found["reply"])
 
 
 def row(name: str, m: dict) -> str:
-    of = m.get("questions", 0)
+    of = max(1, m.get("questions", 0))
     steps = ("document", "knowledge", "reply_of_right_knowledge", "reply", "reply_alone")
     shares = [f"{100 * m.get(step, 0) / of:.1f} %" for step in steps]
     return f"| {name} | {' | '.join(shares)} | {m.get('kept_quiet', 0)} of {m.get('small_talk', 0)} |"
@@ -145,7 +144,7 @@ def row(name: str, m: dict) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", choices=list(RATES), default="full")
-    parser.add_argument("--model", help="default: the default model")
+    parser.add_argument("--model", default=str(HERE.parent.parent / "models/default/model.gguf"), help="default: the default model")
     parser.add_argument("--tokens", type=int, default=1_500_000)
     parser.add_argument("--conversations", type=int, default=20_000, help="to train on")
     parser.add_argument("--count", type=int, default=200, help="held-out conversations")
@@ -156,6 +155,8 @@ def main() -> int:
     parser.add_argument("--documents", type=Path, help="folder of .txt files to look things up in")
     options = parser.parse_args()
     if options.talk:
+        if not options.documents:
+            parser.error("--talk needs --documents")
         talk(options)
         return 0
     options.work.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,8 @@
     python3 recipes/instruct/run.py --shape gpt --method lora --model other.pth
 
 Shapes of the data: palm, a task in many wordings, as a person would ask; gpt, an instruction, its input, a response. Methods:
-full, lora, state. Tasks are those of recipes/default: 46 families, six of which no training sees, and sums. Prints a row of the
-table in README.md; the work folder keeps data, run and figures.
+full, lora, state. Tasks are those of recipes/default: 46 families, six of which no training sees, and sums. Prints a row of a
+table; the work folder keeps data, run and figures.
 """
 
 from __future__ import annotations
@@ -77,9 +77,8 @@ def measure(model: evaluate.Model, records: list[dict]) -> dict:
 
 def train(options: argparse.Namespace, data: list[Path]) -> Path:
     run = options.work / f"{options.shape}-{options.method}"
-    model = [options.model] if options.model else [DEFAULT.parent.parent / "models/default/model.gguf"]
     precision = ["--precision", options.precision] if options.precision else []
-    command = [options.prwkv, "train", *model, "--method", options.method, "--data", *data, "--context", "512", "--batch", "8",
+    command = [options.prwkv, "train", options.model, "--method", options.method, "--data", *data, "--context", "512", "--batch", "8",
                "--tokens", str(options.tokens), "--schedule", "cosine", "--warmup", "20", *RATES[options.method], *precision,
                "-o", run, "--resume"]
     subprocess.run(command, check=True, stdout=sys.stderr)
@@ -101,7 +100,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=["palm", "gpt"], required=True)
     parser.add_argument("--method", choices=list(RATES), required=True)
-    parser.add_argument("--model", help="default: the default model")
+    parser.add_argument("--model", default=str(DEFAULT.parent.parent / "models/default/model.gguf"), help="default: the default model")
     parser.add_argument("--tokens", type=int, default=1_500_000)
     parser.add_argument("--megabytes", type=float, default=8, help="of data")
     parser.add_argument("--tasks", type=int, default=200, help="held out, of each kind")

@@ -5,8 +5,8 @@
 
 A text has eight pairs of a key and a value, `A3`, in its first 512 tokens, at random places among letters that mean nothing,
 then more of those, and at the end the keys in another order: all eight values must be written, `>CAFB...` becomes `7350...`.
-Contexts grow from 64 to 16,384 tokens, computed in chunks of 1,024, the state carried from chunk to chunk. The table in README.md
-and accuracy.svg are what this prints and draws. Needs matplotlib for the plot.
+Contexts grow from 64 to 16,384 tokens, computed in chunks of 1,024, the state carried from chunk to chunk. Prints
+accuracy by length and draws accuracy.svg. Needs matplotlib for the plot.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def main() -> int:
     lengths = LENGTHS[:1] if options.quick else LENGTHS
     options.tests = 2 if options.quick else options.tests
     figures: dict[str, list[tuple[int, float]]] = {}
-    print("| gradients through | " + " | ".join(f"{tokens:,}" for tokens in lengths) + " |\n|---" * 1 + "|---" * len(lengths) + "|")
+    print("| gradients through | " + " | ".join(f"{tokens:,}" for tokens in lengths) + " |\n|---" + "|---" * len(lengths) + "|")
     for truncate in options.truncate:
         name = "all chunks" if truncate == 0 else f"{truncate} chunk{'s' if truncate > 1 else ''}"
         start = ["--new", SHAPE]

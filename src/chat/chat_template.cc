@@ -135,24 +135,36 @@ std::vector<std::string> chat_templates_for_training() {
   return names;
 }
 
-std::string_view chat_template_for(std::string_view name, bool has_neox_vocabulary) {
-  std::string lower(name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  const auto has = [&](std::string_view word) { return lower.find(word) != std::string::npos; };
-  if (has("raven") || has("pile")) return "raven";
-  if (has("world")) return "world";
-  // "rwkv7-g1a-0.4b", "rwkv7-g0-7.2b": a word that begins so.
-  for (const std::string_view series : {"g0", "g1"}) {
-    for (std::size_t at = lower.find(series); at != std::string::npos;
-         at = lower.find(series, at + 1)) {
-      const bool begins = at > 0 && (lower[at - 1] == '-' || lower[at - 1] == '_');
-      const char next = at + 2 < lower.size() ? lower[at + 2] : '-';
-      if (begins && (next < '0' || next > '9')) return "g1";
+std::string_view chat_template_named_in(std::string_view name) {
+  const auto lower = [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  };
+  const auto is_letter = [&](char c) { return lower(c) >= 'a' && lower(c) <= 'z'; };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  struct Word {
+    std::string_view text, form;
+    bool is_series;  // "g1", "g1a": one letter may follow
+  };
+  constexpr Word kWords[] = {{"raven", "raven", false},
+                             {"pile", "raven", false},
+                             {"world", "world", false},
+                             {"g0", "g1", true},
+                             {"g1", "g1", true}};
+  std::string text(name);
+  std::transform(text.begin(), text.end(), text.begin(), lower);
+  text = " " + text + " ";
+  for (const Word& word : kWords) {
+    for (std::size_t at = text.find(word.text); at != std::string::npos;
+         at = text.find(word.text, at + 1)) {
+      std::size_t end = at + word.text.size();
+      if (word.is_series && is_letter(text[end])) ++end;
+      const char before = text[at - 1], after = text[end];
+      if (is_letter(before) || is_letter(after)) continue;
+      if (word.is_series && (is_digit(before) || is_digit(after))) continue;
+      return word.form;
     }
   }
-  return has_neox_vocabulary ? "raven" : "world";
+  return {};
 }
 
 std::string_view stripped(std::string_view text) {

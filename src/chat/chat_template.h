@@ -58,9 +58,9 @@ const std::vector<std::string>& chat_template_names();
 /// Those whose messages can be encoded one by one, as training does: without `end_belongs_to_next`.
 std::vector<std::string> chat_templates_for_training();
 
-/// The name of a model's template. `name`: what the model is called, e.g. its file; "Raven", "Pile", "World" and "G1" in it
-/// say what it is, in any case. Otherwise models with the vocabulary of GPT-NeoX get "raven", others "world".
-std::string_view chat_template_for(std::string_view name, bool has_neox_vocabulary);
+/// The template that a file's or folder's name speaks of, in any case: raven for "Raven" and "Pile", world for "World", g1 for
+/// "G0…" and "G1…", as words; empty for none.
+std::string_view chat_template_named_in(std::string_view name);
 
 /// A text without white space at both ends.
 std::string_view stripped(std::string_view text);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "base/error.h"
@@ -73,12 +74,15 @@ TEST(ChatTemplate, IsChosenByTheModelsName) {
       {"RWKV-5-World-3B-v2-20231113-ctx4096.pth", "world"},
       {"rwkv7-g1a-0.4b-20250905-ctx4096.pth", "g1"},
       {"rwkv7-g0-7.2b-20250722-ctx4096.pth", "g1"},
-      {"rwkv7_g1_1.5b.gguf", "g1"},
-      {"big10.pth", "world"},
-      {"model-g12.pth", "world"},
-      {"model.safetensors", "world"}};
-  for (const auto& [name, form] : kNames) EXPECT_EQ(chat_template_for(name, false), form) << name;
-  EXPECT_EQ(chat_template_for("model.pth", true), "raven");
+      {"rwkv7_G1_1.5b.gguf", "g1"},
+      {"g1.gguf", "g1"},
+      {"big10.pth", ""},
+      {"model-g12.pth", ""},
+      {"compiled", ""},
+      {"otherworldly.pth", ""},
+      {"model.safetensors", ""},
+      {"", ""}};
+  for (const auto& [name, form] : kNames) EXPECT_EQ(chat_template_named_in(name), form) << name;
 }
 
 // ---- stop texts

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <exception>
-#include <filesystem>
 #include <functional>
 #include <limits>
 
@@ -116,7 +115,6 @@ class Conversation {
   }
 
  private:
-  using ShowText = Chat::TextCallback;
   using Reading = std::function<bool(std::size_t)>;
 
   /// On standard output, as long as there is one: a conversation is settled and saved even if nobody reads on.
@@ -148,8 +146,8 @@ class Conversation {
           editor_.read(in_block || goes_on ? "... " : "> ");
       if (!line) return text.empty() ? std::nullopt : std::optional(text);
       if (line->cancelled) {
-        show("\n");
         if (!editor_.is_interactive() || told_to_end()) return std::nullopt;
+        show("\n");
         clear_interrupt();
         return std::string();
       }
@@ -224,7 +222,8 @@ class Conversation {
       chat_.reset();
       said("forgotten");
     } else if (name == "/retry") {
-      answer([&](const auto& show, const auto&) { return chat_.retry(say_, show); });
+      answer(
+          [&](const auto& show, const auto& reading) { return chat_.retry(say_, show, reading); });
     } else if (name == "/system") {
       chat_.set_system(typed.text);
       said(typed.text.empty() ? "a new conversation"
@@ -292,6 +291,7 @@ class Conversation {
                   {.expected = "temperature, top-p, top-k, seed or max-tokens, and its value"});
     }
     change_sampling(chat_.session(), change);
+    if (change.seed) chat_.session().set_sampler(Sampler(chat_.session().sampler().options()));
     said(name + " is " + value);
   }
 
@@ -306,6 +306,16 @@ class Conversation {
 
 void run_chat(const ChatOptions& o) {
   o.model.expect_model();
+  if (!o.state_in.empty() && !o.model.init_state.empty()) {
+    throw Error(Code::kInvalidArgument, "two states to begin with",
+                {.expected = "--state-in or --init-state",
+                 .hint = "a saved session has gone on from its initial state already"});
+  }
+  if (!o.state_in.empty() && !o.system.empty()) {
+    throw Error(Code::kInvalidArgument, "a system message comes first of all",
+                {.expected = "--system or --state-in",
+                 .hint = "the conversation that was saved has begun already"});
+  }
   const std::optional<std::string> prompt = o.prompt.read();
   if (!o.state_out.empty()) expect_writable(o.state_out);
   catch_interrupts();
@@ -321,13 +331,7 @@ void run_chat(const ChatOptions& o) {
     change_sampling(session, o.sampling);
   }
   Chat chat(std::move(session), form);
-  if (!o.system.empty()) {
-    if (!o.state_in.empty())
-      throw Error(Code::kInvalidArgument, "a system message comes first of all",
-                  {.expected = "--system or --state-in",
-                   .hint = "the conversation that was saved has begun already"});
-    chat.set_system(o.system);
-  }
+  if (!o.system.empty()) chat.set_system(o.system);
   Conversation conversation(o, std::move(chat));
   if (prompt)
     conversation.say_once(*prompt);
@@ -345,15 +349,14 @@ void add_chat(CLI::App& app) {
   CLI::App* cmd = app.add_subcommand("chat", "Talk with a model");
   cmd->footer(
       "The form of the conversation (--chat-template) is chosen by the model: raven for Raven and "
-      "Pile, "
-      "g1 for G1,\n"
-      "world for others. Lines are edited as in a shell, with a history; /help lists the commands. "
-      "From a "
-      "pipe, each\nline is a message. Ctrl-C stops an answer, and what came of it belongs to the "
+      "Pile, g1 for\n"
+      "G1, world for others. Lines are edited as in a shell, with a history; /help lists the "
+      "commands. From a\n"
+      "pipe, each line is a message. Ctrl-C stops an answer, and what came of it belongs to the "
       "conversation.\n"
       "A session file is one of 'prwkv generate', too.\n"
       "JSON, of each answer a line: text, thoughts, end (stop, length, cancelled), prompt_tokens, "
-      "tokens, "
+      "tokens,\n"
       "tokens_seen.");
   add_model_options(*cmd, o->model);
   add_prompt_options(*cmd, o->prompt, "One message to answer, and no more");

@@ -90,7 +90,7 @@ void add_merge(CLI::App& app) {
       ->check(CLI::Number)
       ->type_name("A");
   cmd->add_option("--lora-init", o->lora_init,
-                  "Where their training began, if they are PiSSA's: init_lora.pth")
+                  "Where their training began, if they are PiSSA's: init_pissa.pth")
       ->type_name("FILE");
   cmd->add_option("--dtype", o->dtype, "Type of the matrices (default: as in MODEL)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))

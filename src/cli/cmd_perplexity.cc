@@ -35,11 +35,25 @@ double surprises(const std::vector<T>& logits, std::size_t V,
   return sum;
 }
 
+/// Or a folder, which is no text either.
+bool is_weight_file(const std::string& path) {
+  std::error_code ignored;
+  const std::string extension = std::filesystem::path(path).extension().string();
+  return std::filesystem::is_directory(path, ignored) || extension == ".pt" ||
+         weight_format_of(path).has_value();
+}
+
 void run_perplexity(const PerplexityOptions& o) {
   if (o.file.empty()) {
     throw Error(Code::kInvalidArgument, "prwkv perplexity: no text was named",
                 {.expected = "prwkv perplexity [MODEL] FILE"});
   }
+  if (o.model.model.empty() && is_weight_file(o.file)) {
+    throw Error(Code::kInvalidArgument, "prwkv perplexity: no text was named",
+                {.expected = "prwkv perplexity [MODEL] FILE",
+                 .found = fmt::format("only {}, weights", one_line(o.file))});
+  }
+  o.model.expect_model();
   const std::string text = read_text(o.file);
   catch_interrupts();
   const std::shared_ptr<Engine> engine = o.model.open();

@@ -14,12 +14,15 @@ namespace prwkv::cli {
 namespace {
 
 // A signal handler can reach nothing else.
-volatile std::sig_atomic_t interrupt_flag = 0;
+volatile std::sig_atomic_t interrupt_flag = 0, end_flag = 0;
 
 volatile std::sig_atomic_t wake_descriptor = -1;
 
 void on_interrupt(int signal) {
-  interrupt_flag = signal;
+  if (signal == SIGINT)
+    interrupt_flag = 1;
+  else
+    end_flag = 1;
   wake();
 }
 
@@ -70,7 +73,7 @@ void catch_interrupts() {
   ::sigaction(SIGHUP, &action, nullptr);
 }
 
-bool interrupted() { return interrupt_flag != 0; }
+bool interrupted() { return interrupt_flag != 0 || end_flag != 0; }
 
 int signal_descriptor() {
   static const int reader = [] {
@@ -99,10 +102,10 @@ void calm_down() {
   }
 }
 
-bool told_to_end() { return interrupt_flag == SIGTERM || interrupt_flag == SIGHUP; }
+bool told_to_end() { return end_flag != 0; }
 
 void clear_interrupt() {
-  if (interrupt_flag != SIGINT) return;
+  if (interrupt_flag == 0) return;
   interrupt_flag = 0;
   catch_interrupts();
 }

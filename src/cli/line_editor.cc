@@ -95,6 +95,14 @@ Waited wait_for_input() {
 }  // namespace
 
 struct LineEditor::State {
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    if (history != nullptr) ::history_end(history);
+    if (editor != nullptr) ::el_end(editor);
+  }
+
   ::EditLine* editor = nullptr;
   ::History* history = nullptr;
   ::HistEvent event{};
@@ -112,11 +120,12 @@ struct LineEditor::State {
   static char* prompt_of(::EditLine* editor) { return self_of(editor).prompt.data(); }
 
   void keep_line() {
-    constexpr wchar_t kQuote = 0x16, kBack = 0x02, kFirstPrintable = 0x20;  // Ctrl-V, Ctrl-B
+    constexpr wchar_t kQuote = 0x16, kBack = 0x02, kFirstPrintable = 0x20,
+                      kDelete = 0x7f;  // Ctrl-V, Ctrl-B, space
     const ::LineInfoW* line = ::el_wline(editor);
     std::wstring typed;
     for (const wchar_t* c = line->buffer; c != line->lastchar; ++c) {
-      if (*c < kFirstPrintable) typed += kQuote;
+      if (*c < kFirstPrintable || *c == kDelete) typed += kQuote;
       typed += *c;
     }
     typed.append(static_cast<std::size_t>(line->lastchar - line->cursor), kBack);
@@ -207,11 +216,7 @@ LineEditor::LineEditor(std::string history) : history_(std::move(history)) {
   ::el_source(s.editor, nullptr);  // ~/.editrc, as in other programs
 }
 
-LineEditor::~LineEditor() {
-  if (state_ == nullptr) return;
-  if (state_->history != nullptr) ::history_end(state_->history);
-  if (state_->editor != nullptr) ::el_end(state_->editor);
-}
+LineEditor::~LineEditor() = default;
 
 std::optional<LineEditor::Line> LineEditor::read(const std::string& prompt) {
   if (state_ != nullptr) {
@@ -244,7 +249,7 @@ std::optional<LineEditor::Line> LineEditor::read(const std::string& prompt) {
   return Line{std::move(text)};
 }
 
-// Written to another name first: two chats may end at once.
+// Written to another name first, so that a history is never half a one; of two chats at once, the last to write wins.
 void LineEditor::remember(const std::string& text) {
   if (state_ == nullptr || text.empty()) return;
   State& s = *state_;
@@ -257,10 +262,8 @@ void LineEditor::remember(const std::string& text) {
   const mode_t before = ::umask(S_IRWXG | S_IRWXO);
   const bool written = ::history(s.history, &s.event, H_SAVE, part.c_str()) >= 0;
   ::umask(before);
-  if (written)
-    std::filesystem::rename(part, path, ignored);
-  else
-    std::filesystem::remove(part, ignored);
+  if (written) std::filesystem::rename(part, path, ignored);
+  if (!written || ignored) std::filesystem::remove(part, ignored);
 }
 
 std::string history_file(const std::string& command) {

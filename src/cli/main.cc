@@ -25,6 +25,7 @@ Exit codes
   3  a file is missing or damaged    130  stopped by Ctrl-C or SIGTERM
 
 Environment
+  PRWKV_DEFAULT_MODEL  the model where none is named
   PRWKV_CPU_ISA  use this instruction set instead of the best one: scalar; on x86-64 also avx2, avx512,
                  avx512_vnni, avx512_bf16, avx512_amx; on aarch64 also neon, neon_dotprod, neon_i8mm)";
 

@@ -157,7 +157,7 @@ void add_model_options(CLI::App& command, ModelOptions& o, WithVocab with_vocab)
       ->group(group);
   command
       .add_option("--lora-init", o.lora_init,
-                  "Where their training began, if they are PiSSA's: init_lora.pth")
+                  "Where their training began, if they are PiSSA's: init_pissa.pth")
       ->needs(adapters)
       ->type_name("FILE")
       ->group(group);

@@ -52,11 +52,20 @@ LoraFile::LoraFile(const std::string& path, std::optional<double> alpha, const s
                  .hint = "a file with time_state tensors belongs to --init-state"});
   }
   const auto& said = reader_->metadata();
-  if (const auto it = said.find(kLoraAlphaKey); !alpha && it != said.end()) {
+  if (const auto it = said.find(kLoraAlphaKey); !alpha && init.empty() && it != said.end()) {
     double value = 0;
     const char* end = it->second.data() + it->second.size();
     const auto [p, error] = std::from_chars(it->second.data(), end, value);
     if (error == std::errc{} && p == end) alpha = value;
+  }
+  if (!init.empty()) {
+    if (alpha) {
+      throw Error(Code::kInvalidArgument, fmt::format("{}: PiSSA has no alpha", path),
+                  {.hint = "leave --lora-alpha out, or --lora-init for LoRA"});
+    }
+    init_.reset(new LoraFile(init));
+    alpha_ = 1;
+    return;
   }
   if (!alpha) {
     throw Error(Code::kInvalidArgument, fmt::format("{}: alpha is not known", path),
@@ -65,7 +74,10 @@ LoraFile::LoraFile(const std::string& path, std::optional<double> alpha, const s
   }
   if (!std::isfinite(*alpha)) fail(Code::kInvalidArgument, "{}: alpha is {}", path, *alpha);
   alpha_ = *alpha;
-  if (!init.empty()) init_ = std::make_unique<LoraFile>(init, alpha_);
+}
+
+LoraFile::LoraFile(const std::string& path) : reader_(open_weights(path)) {
+  for (const StoredTensor& t : reader_->tensors()) unused_.insert(t.name);
 }
 
 const StoredTensor* LoraFile::take(std::string_view name) {
@@ -88,42 +100,51 @@ std::vector<double> LoraFile::values(std::string_view name) {
 }
 
 std::optional<LoraFile::Pair> LoraFile::pair_of(const Param& p) {
+  std::optional<Pair> pair = pair_of(p, "lora_");
+  if (!pair) return std::nullopt;
+  if (!is_for_linear(p))
+    bad_pair(path(), p, "adapters of matrices that activations are multiplied with", p.name);
+  const std::int64_t rank = pair->rank;
+  pair->scale = static_cast<float>(alpha_ / static_cast<double>(rank));
+  if (init_ == nullptr) return pair;
+  pair->scale = 1;
+  const std::optional<Pair> first = init_->pair_of(p, "init_lora_");
+  if (!first || first->rank != rank) {
+    bad_pair(init_->path(), p, fmt::format("an initial pair of rank {}", rank),
+             first ? fmt::format("one of rank {}", first->rank) : "none");
+  }
+  pair->a.insert(pair->a.end(), first->a.begin(), first->a.end());
+  std::vector<double> both;
+  both.reserve(2 * pair->b.size());
+  const auto n = static_cast<std::ptrdiff_t>(rank);
+  for (auto row = std::ptrdiff_t{0}; row < std::ssize(pair->b); row += n) {
+    both.insert(both.end(), pair->b.begin() + row, pair->b.begin() + row + n);
+    for (auto r = row; r < row + n; ++r) both.push_back(-first->b[static_cast<std::size_t>(r)]);
+  }
+  pair->b = std::move(both);
+  pair->rank = 2 * rank;
+  return pair;
+}
+
+std::optional<LoraFile::Pair> LoraFile::pair_of(const Param& p, std::string_view prefix) {
   if (!p.name.ends_with(kWeight)) return std::nullopt;
-  const std::string names[] = {lora_name(p.name, 'A'), lora_name(p.name, 'B')};
+  const std::string_view matrix =
+      std::string_view(p.name).substr(0, p.name.size() - kWeight.size());
+  const std::string names[] = {fmt::format("{}.{}A", matrix, prefix),
+                               fmt::format("{}.{}B", matrix, prefix)};
   const StoredTensor *a = reader_->find(names[0]), *b = reader_->find(names[1]);
   if (a == nullptr && b == nullptr) return std::nullopt;
-  if (a == nullptr || b == nullptr)
-    bad_pair(path(), p, "both of .lora_A and .lora_B", a != nullptr ? names[0] : names[1]);
+  if (a == nullptr || b == nullptr) {
+    bad_pair(path(), p, fmt::format("both of .{0}A and .{0}B", prefix),
+             a != nullptr ? names[0] : names[1]);
+  }
   const std::int64_t rank = a->shape.empty() ? 0 : a->shape[0];
   const std::vector<std::int64_t> shape_a = {rank, p.shape[1]}, shape_b = {p.shape[0], rank};
   if (rank < 1 || a->shape != shape_a || b->shape != shape_b) {
     bad_pair(path(), p, fmt::format("A (rank, {}) and B ({}, rank)", p.shape[1], p.shape[0]),
              fmt::format("{} and {}", a->shape_str(), b->shape_str()));
   }
-  if (!is_for_linear(p))
-    bad_pair(path(), p, "adapters of matrices that activations are multiplied with", p.name);
-  Pair pair{.rank = rank,
-            .a = values(names[0]),
-            .b = values(names[1]),
-            .scale = static_cast<float>(alpha_ / static_cast<double>(rank))};
-  if (init_ == nullptr) return pair;
-  const std::optional<Pair> first = init_->pair_of(p);
-  if (!first || first->rank != rank) {
-    bad_pair(init_->path(), p, fmt::format("an initial pair of rank {}", rank),
-             first ? fmt::format("one of rank {}", first->rank) : "none");
-  }
-  pair.a.insert(pair.a.end(), first->a.begin(), first->a.end());
-  std::vector<double> both;
-  both.reserve(2 * pair.b.size());
-  for (std::size_t row = 0; row < pair.b.size(); row += static_cast<std::size_t>(rank)) {
-    for (std::size_t r = row; r < row + static_cast<std::size_t>(rank); ++r)
-      both.push_back(pair.b[r]);
-    for (std::size_t r = row; r < row + static_cast<std::size_t>(rank); ++r)
-      both.push_back(-first->b[r]);
-  }
-  pair.b = std::move(both);
-  pair.rank = 2 * rank;
-  return pair;
+  return Pair{.rank = rank, .a = values(names[0]), .b = values(names[1]), .scale = 1};
 }
 
 std::optional<Source> LoraFile::whole(const Param& p, const Dims& dims) {

@@ -4,8 +4,9 @@
 ///     blocks.0.att.key.lora_B   (out, rank)
 ///     blocks.0.ln1.weight       (C)            a whole parameter that was trained too: it replaces the model's
 ///
-/// PiSSA's files look the same, but training began with the pairs of a second file, init_lora.pth, which were taken out of W:
-/// W - alpha / rank · B0 A0 + alpha / rank · B A. Both pairs together are one of twice the rank, (B, -B0) and (A; A0).
+/// PiSSA (Meng et al. 2024) trains pairs that were taken out of W: W - B0 A0 + B A, without alpha. Its files look the same, and a
+/// second one, init_pissa.pth, has B0 and A0 as .init_lora_B and .init_lora_A. Both pairs together are one of twice the rank, (B, -B0)
+/// and (A; A0).
 #pragma once
 
 #include <map>
@@ -14,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/reader.h"
 #include "models/model.h"
@@ -31,16 +33,16 @@ inline constexpr const char* kLoraAlphaKey = "lora_alpha";
 
 class LoraFile {
  public:
-  /// `alpha` is that of the training; our own safetensors files say it themselves. Throws Error{kFile | kFormat}, with
+  /// `alpha` is that of the training, absent with PiSSA; our own safetensors files say it themselves. Throws Error{kFile | kFormat}, with
   /// kInvalidArgument for an alpha that nobody says, and kUnsupported for other kinds of adapters.
-  /// `init`: PiSSA's initial pairs; empty for LoRA.
+  /// `init`: PiSSA's file of initial pairs; empty for LoRA.
   LoraFile(const std::string& path, std::optional<double> alpha, const std::string& init = {});
 
   /// The pair of a matrix, checked against its shape; absent if it has none.
   struct Pair {
     std::int64_t rank;         ///< of these; twice the file's with PiSSA
     std::vector<double> a, b;  ///< (rank, in), (out, rank)
-    float scale;               ///< alpha / the file's rank
+    float scale;               ///< alpha / the file's rank; 1 with PiSSA
   };
   [[nodiscard]] std::optional<Pair> pair_of(const Param& matrix);
   /// What replaces a parameter of a model of these sizes; absent for most.
@@ -54,6 +56,9 @@ class LoraFile {
   [[nodiscard]] double alpha() const { return alpha_; }
 
  private:
+  /// PiSSA's initial pairs.
+  explicit LoraFile(const std::string& path);
+  [[nodiscard]] std::optional<Pair> pair_of(const Param& p, std::string_view prefix);
   const StoredTensor* take(std::string_view name);
   std::vector<double> values(std::string_view name);
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "chat/stop_texts.h"
 
 namespace prwkv {
 namespace {
@@ -20,10 +21,14 @@ std::vector<std::string> stops_of(const ChatTemplate& chat) {
 }  // namespace
 
 std::string chat_template_of(const Engine& engine) {
-  const std::filesystem::path path = std::filesystem::path(engine.info().path).lexically_normal();
-  return std::string(
-      chat_template_for(path.parent_path().filename().string() + "-" + path.filename().string(),
-                        engine.tokenizer().name() == "neox"));
+  std::error_code ignored;
+  const std::filesystem::path path =
+      std::filesystem::absolute(engine.info().path, ignored).lexically_normal();
+  for (const std::filesystem::path& name : {path.filename(), path.parent_path().filename()}) {
+    const std::string_view form = chat_template_named_in(name.string());
+    if (!form.empty()) return std::string(form);
+  }
+  return engine.tokenizer().name() == "neox" ? "raven" : "world";
 }
 
 std::string_view name_of(ReplyEnd end) {
@@ -75,7 +80,8 @@ void Chat::load(const std::string& path, Weights weights) {
   begin();
 }
 
-Chat::Reply Chat::retry(const SayOptions& options, const TextCallback& callback) {
+Chat::Reply Chat::retry(const SayOptions& options, const TextCallback& callback,
+                        const std::function<bool(std::size_t)>& keep_reading) {
   if (!before_) {
     throw Error(Code::kInvalidArgument, "nothing was said yet that could be answered again",
                 {.hint = "a conversation that was loaded begins with its next message"});
@@ -84,9 +90,16 @@ Chat::Reply Chat::retry(const SayOptions& options, const TextCallback& callback)
   Sampler sampler(session_.sampler().options());
   sampler.continue_random(session_.sampler());
   again.set_sampler(std::move(sampler));
-  session_ = std::move(again);
-  pending_ = before_pending_;
-  return say(std::string(last_), options, callback);
+  // If it is not read to the end, the answer that there was stays.
+  Session answered = std::exchange(session_, std::move(again));
+  const std::string behind = std::exchange(pending_, before_pending_);
+  try {
+    return say(std::string(last_), options, callback, keep_reading);
+  } catch (...) {
+    session_ = std::move(answered);
+    pending_ = behind;
+    throw;
+  }
 }
 
 Chat::Reply Chat::say(std::string_view text, const SayOptions& options,
@@ -121,9 +134,7 @@ Chat::Reply Chat::say(std::string_view text, const SayOptions& options,
     std::string ready = characters.push(bytes);
     if (shown.empty() && options.think == Think::kOff && !ready.empty()) {
       // The space behind "Assistant:".
-      ready.erase(0, ready.find_first_not_of(' ') == std::string::npos
-                         ? ready.size()
-                         : ready.find_first_not_of(' '));
+      ready.erase(0, ready.find_first_not_of(' '));
     }
     if (ready.empty()) return true;
     shown += ready;
@@ -165,7 +176,7 @@ Chat::Reply Chat::say(std::string_view text, const SayOptions& options,
 void Chat::settle(const Session& start, const std::string& written,
                   const std::vector<std::int32_t>& ids, std::size_t answer) {
   const Tokenizer& tokenizer = session_.engine().tokenizer();
-  // Without the line breaks that an answer may end with that was cut.
+  // An answer that was cut may end with line breaks: these go.
   if (answer == written.size()) {
     while (answer > 0 && written[answer - 1] == '\n') --answer;
   }
@@ -192,6 +203,7 @@ void Chat::settle(const Session& start, const std::string& written,
     session_ = std::move(again);
     if (kept > 0) session_.feed(std::span(ids).first(kept));
   }
+  session_.drop_pending_text();
   if (length < wanted.size()) session_.feed(tokenizer.encode(wanted.substr(length)));
 }
 

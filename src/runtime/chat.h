@@ -12,9 +12,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "chat/chat_template.h"
-#include "chat/stop_texts.h"
 #include "runtime/engine.h"
 
 namespace prwkv {
@@ -54,7 +54,8 @@ class Chat {
             const std::function<bool(std::size_t)>& keep_reading = {});
   /// Another answer to the last message, with the random numbers that come next. Throws Error{kInvalidArgument}
   /// if nothing was said yet.
-  Reply retry(const SayOptions& options, const TextCallback& callback = {});
+  Reply retry(const SayOptions& options, const TextCallback& callback = {},
+              const std::function<bool(std::size_t)>& keep_reading = {});
 
   /// Forgets everything but sampler and system message.
   void reset();
@@ -86,7 +87,8 @@ class Chat {
   std::string before_pending_, last_;
 };
 
-/// The template of an engine's model: chat_template_for the name of its file and folder.
+/// The template of an engine's model: what the name of its file says, or of its folder; else raven with the vocabulary of
+/// GPT-NeoX, and world with others.
 std::string chat_template_of(const Engine& engine);
 
 /// A whole answer taken apart at the first </think>. `begun`: what the prompt began it with (beginning_of_answer).

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -17,8 +18,9 @@ std::filesystem::path own_file() {
   Dl_info info{};
   std::error_code failed;
   if (::dladdr(reinterpret_cast<void*>(&default_model_path), &info) != 0 &&
-      info.dli_fname != nullptr) {
-    // A program has the name that it was called by, which need not be a path.
+      info.dli_fname != nullptr &&
+      std::string_view(info.dli_fname).find('/') != std::string_view::npos) {
+    // A program has the name that it was called by, which is no path if the shell looked for it.
     if (const auto path = std::filesystem::canonical(info.dli_fname, failed); !failed) return path;
   }
   return std::filesystem::read_symlink("/proc/self/exe", failed);

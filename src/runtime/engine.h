@@ -170,6 +170,8 @@ class Session {
   void set_sampler(Sampler sampler) { sampler_ = std::move(sampler); }
   [[nodiscard]] std::uint64_t tokens_seen() const { return tokens_seen_; }
   [[nodiscard]] const Engine& engine() const { return *engine_; }
+  /// Forgets the beginning of a character that other text was fed behind.
+  void drop_pending_text() { decoder_ = {}; }
 
   /// The recurrent state as a value; `set_state` forgets logits and pending text.
   [[nodiscard]] State state() const;

@@ -10,6 +10,13 @@ std::size_t whole_lines(std::size_t bytes) {
   return (bytes + kLine - 1) / kLine * kLine;
 }
 
+const PassOptions& checked(const PassOptions& o) {
+  if (o.chunk < 1 || o.sequences < 1 || o.context < 1 || o.truncate < 0)
+    fail(Code::kInvalidArgument, "a pass of {} sequences of {} tokens in chunks of {}", o.sequences,
+         o.context, o.chunk);
+  return o;
+}
+
 }  // namespace
 
 BackPropagation::BackPropagation(const Model& model, Backend& backend, Arena& arena,
@@ -19,14 +26,11 @@ BackPropagation::BackPropagation(const Model& model, Backend& backend, Arena& ar
       backend_(backend),
       arena_(arena),
       gradients_(gradients),
-      options_(options),
+      options_(checked(options)),
       initial_(std::move(initial)),
       running_(make_states(1)),
       state_(running_.points.front()),
       between_(make_states(options.saved_states())) {
-  if (options_.chunk < 1 || options_.sequences < 1 || options_.context < 1 || options_.truncate < 0)
-    fail(Code::kInvalidArgument, "a pass of {} sequences of {} tokens in chunks of {}",
-         options_.sequences, options_.context, options_.chunk);
   if (options_.window_of(options_.chunks_of(options_.context)) > 1 || !initial_.wkv.empty()) {
     for (LayerState& layer : state_) {
       for (Tensor& t : layer.tensors) gradients_.watch_state(t);

@@ -133,7 +133,11 @@ class StoreSink {
   }
   /// So much will not be exceeded. In memory, addresses for it: what grows otherwise is there twice at times.
   void expect(std::size_t bytes) {
-    if (!file_) memory_.reserve(bytes);
+    if (file_) return;
+    try {
+      memory_.reserve(bytes);
+    } catch (const std::bad_alloc&) {  // then it grows
+    }
   }
   void write(std::span<const std::byte> bytes) {
     if (file_) {
@@ -404,13 +408,14 @@ struct TextStore {
 TextStore open_texts(const std::vector<std::string>& paths, const CorpusOptions& options,
                      const Tokenizer& tokenizer, const DataTeam& team) {
   const bool caches = !options.cache.empty();
-  const ChatTemplate& chat = chat_template(options.chat_template);
-  if (chat.end_belongs_to_next) {
-    throw Error(Code::kUnsupported, "a chat template that nothing is trained in",
-                {.expected = fmt::format("{}", fmt::join(chat_templates_for_training(), ", ")),
-                 .found = in_quotes(chat.name),
-                 .hint = "write texts in its form yourself: {\"text\": ...}"});
+  const std::vector<std::string> known = chat_templates_for_training();
+  if (std::ranges::find(known, options.chat_template) == known.end()) {
+    throw Error(Code::kInvalidArgument, "there is no such chat template for training",
+                {.expected = fmt::format("{}", fmt::join(known, ", ")),
+                 .found = in_quotes(options.chat_template),
+                 .hint = {}});
   }
+  const ChatTemplate& chat = chat_template(options.chat_template);
   std::vector<SourceFile> sources;
   std::int64_t bytes = 0;
   // So every file has been opened once before the long work begins.

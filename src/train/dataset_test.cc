@@ -822,8 +822,8 @@ TEST_F(DatasetFiles, BadDataAreRefused) {
                         "  hint      was the data made for another tokenizer?",
                         ten)},
            {{.files = {ten}, .chat_template = "x", .context = 4},
-            "invalid_argument: there is no such chat template\n"
-            "  expected  world, g1, raven, raven-instruct, qa, world-qa, world-instruct\n  found     'x'"},
+            "invalid_argument: there is no such chat template for training\n"
+            "  expected  world, g1, world-qa, world-instruct\n  found     'x'"},
            {{.files = {ten}, .context = 0},
             "invalid_argument: the context must be 1 to 16777216 tokens, not 0"},
            {{.files = {ten}, .context = std::int64_t{1} << 40},

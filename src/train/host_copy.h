@@ -1,7 +1,6 @@
 /// A tensor of a backend as bytes in host memory.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -113,7 +113,7 @@ TEST(Records, ATemplateMayKeepParagraphsInAnswers) {
             "User: a\nb\n\nAssistant:[ c\n\nd\n\n\ne\n\n]");
   EXPECT_EQ(record_error([] { (void)chat_template("chatml"); }),
             "invalid_argument: there is no such chat template\n"
-            "  expected  world, g1\n"
+            "  expected  world, g1, raven, raven-instruct, qa, world-qa, world-instruct\n"
             "  found     'chatml'");
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "base/atomic_file.h"
@@ -16,14 +17,16 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
-constexpr std::string_view kResults[] = {"model.safetensors", "lora.safetensors", "lora.pth",
-                                         "state.safetensors", "state.pth"};
 constexpr std::string_view kOthers[] = {kCheckpoint,      "init.safetensors", "rwkv_vocab.txt",
                                         "tokenizer.json", "log.jsonl",        "loss.svg"};
 
 bool is_of_a_run(std::string_view name) {
-  return std::ranges::find(kResults, name) != std::end(kResults) ||
-         std::ranges::find(kOthers, name) != std::end(kOthers);
+  if (std::ranges::find(kOthers, name) != std::end(kOthers)) return true;
+  return std::ranges::any_of(std::array{Method::kFull, Method::kLora, Method::kState},
+                             [&](Method m) {
+                               const std::vector<std::string> results = results_of(m);
+                               return std::ranges::find(results, name) != results.end();
+                             });
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ GOLDEN = ROOT / "tests/golden"
 BINARY = Path(os.environ.get("PRWKV_BIN", ROOT / "build/release/prwkv"))
 TIMEOUT_S = 120
 GENERATIONS = ["4", "4a", "5.0", "5.1", "5.2", "6", "7"]
-COMMANDS = ["generate", "logits", "tokenize", "detokenize", "inspect", "convert", "quantize", "diff", "perplexity", "bench",
+COMMANDS = ["generate", "chat", "logits", "tokenize", "detokenize", "inspect", "convert", "quantize", "diff", "perplexity", "bench",
             "make-random", "state", "train", "merge", "vocab", "completion"]
 OK, INTERNAL, USAGE, FILE, UNSUPPORTED, MISMATCH, MEMORY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
@@ -140,12 +140,19 @@ class Program(CliTest):
                      ["generate", "m", "-p", "a", "--prompt-file", "b"], ["logits", "m", "--mode", "both"]]:
             self.assertIn("--help", self.refused(USAGE, *args))
 
-    def test_without_a_model_there_is_a_hint(self) -> None:
-        for args in [["generate", "-p", "x"], ["logits", "--tokens", "1"], ["perplexity", "text.txt"], ["bench"],
+    def test_without_a_model_the_default_one_is_opened(self) -> None:
+        (self.folder / "default-text.txt").write_text("some words")
+        for args in [["generate", "-p", "x"], ["logits", "--tokens", "1"], ["perplexity", "default-text.txt"], ["bench"],
                      ["state", "make", "-p", "x", "-o", "s"]]:
             done = self.run_prwkv(*args, PRWKV_DEFAULT_MODEL="/nowhere/model.gguf")
             self.assertEqual(done.returncode, FILE)
             self.assertIn("/nowhere/model.gguf", done.stderr.decode())
+        model = self.make_model()
+        for args in [["logits", "--tokens", "1,2", "--json"], ["perplexity", "default-text.txt", "--json", "-q"],
+                     ["generate", "-p", "x", "-n", "3", "--seed", "1", "-q"]]:
+            done = self.run_prwkv(*args, PRWKV_DEFAULT_MODEL=str(self.folder / model))
+            self.assertEqual((done.returncode, done.stdout), (OK, self.ok(args[0], model, *args[1:])))
+        self.assertIn("only", self.refused(USAGE, "perplexity", model))
 
     def test_contradictions(self) -> None:
         model = self.make_model()
@@ -882,7 +889,6 @@ class Bench(CliTest):
         small = ["--random-weights", self.SMALL]
         self.assertIn("rwkv7:0.4b", self.refused(USAGE, "bench", "--random-weights", "rwkv9:1b"))
         self.refused(USAGE, "bench", "model", "--random-weights", "rwkv7:0.1b")
-        self.refused(USAGE, "bench")
         self.refused(USAGE, "bench", *small, "--dtype", "f16,f17")
         self.refused(USAGE, "bench", *small, "--threads", "1,-1")
         self.refused(USAGE, "bench", *small, "--prompt-tokens", "0")

@@ -1438,24 +1438,34 @@ class Adapters(TrainCase):
         self.assertLessEqual(distance(a, b), 2 * sums_bound() * norm(b))
 
     def test_pissa(self) -> None:
-        """Training began with pairs that were taken out of the matrices: W - alpha / rank B0 A0 + alpha / rank B A."""
+        """Pairs that were taken out of the matrices were trained: W - B0 A0 + B A, as RWKV-PEFT's merge_pissa.py has it."""
         base, matrices = self.base(), projections()
+
+        def scaled(factor: float, pairs: Tensors) -> Tensors:
+            return {n: (s, array.array("f", [factor * x for x in v]) if n.endswith("_B") else v) for n, (s, v) in pairs.items()}
+
+        def initial(pairs: Tensors) -> Tensors:
+            return {n.replace(".lora_", ".init_lora_"): t for n, t in pairs.items()}
+
         first, then = self.pairs(matrices, seed=6), self.pairs(matrices, seed=7)
-        write_pth(self.folder / "init_lora.pth", first)
+        write_pth(self.folder / "init_pissa.pth", initial(first))
         write_pth(self.folder / "pissa.pth", then)
-        without = self.merged(read_f32(base), {n: (s, array.array("f", [-x for x in v]) if n.endswith("_B") else v)
-                                               for n, (s, v) in first.items()})
-        expected = write_f32(self.folder / "pissa-merged.safetensors", self.merged(without, then))
-        options = ["--lora", "pissa.pth", "--lora-alpha", self.ALPHA, "--lora-init", "init_lora.pth"]
+        plain = self.RANK / self.ALPHA  # `merged` multiplies with alpha / rank
+        without = self.merged(read_f32(base), scaled(-plain, first))
+        expected = write_f32(self.folder / "pissa-merged.safetensors", self.merged(without, scaled(plain, then)))
+        options = ["--lora", "pissa.pth", "--lora-init", "init_pissa.pth"]
         a, b = self.flat(base, *options), self.flat(expected)
         self.assertLessEqual(distance(a, b), 2 * sums_bound() * norm(b))
-        self.assertGreater(distance(self.flat(base, *options[:4]), b), 100 * sums_bound() * norm(b))
+        alone = self.flat(base, "--lora", "pissa.pth", "--lora-alpha", self.RANK)
+        self.assertGreater(distance(alone, b), 100 * sums_bound() * norm(b))
+        self.assertIn("PiSSA has no alpha", self.refused(USAGE, "logits", base, "--tokens", "1", *options, "--lora-alpha", "8"))
         self.ok("merge", base, "pissa.safetensors", *options, "-q")
         self.assertLessEqual(distance(self.flat(self.folder / "pissa.safetensors"), b), 2 * sums_bound() * norm(b))
         # Before any training the pairs are equal, and nothing changes.
-        c = self.flat(base, "--lora", "init_lora.pth", "--lora-alpha", self.ALPHA, "--lora-init", "init_lora.pth")
+        write_pth(self.folder / "untrained.pth", first)
+        c = self.flat(base, "--lora", "untrained.pth", "--lora-init", "init_pissa.pth")
         self.assertLessEqual(distance(c, self.flat(base)), 2 * sums_bound() * norm(c))
-        write_pth(self.folder / "less.pth", self.pairs(matrices[1:], seed=6))
+        write_pth(self.folder / "less.pth", initial(self.pairs(matrices[1:], seed=6)))
         self.assertIn("an initial pair of rank 4", self.refused(MISMATCH, "logits", base, "--tokens", "1", *options[:-1], "less.pth"))
 
     def test_files_that_do_not_fit(self) -> None:

@@ -31,7 +31,7 @@ static_assert(kSegment % kDepth == 0);
 template <int bytes>
 struct AsFloats {
   static constexpr int kBytes = bytes, kColumns = 1;
-  static constexpr int kStepsAtOnce = 1;  ///< panels have whole multiples of these
+  static constexpr int kStepsAtOnce = 1;       ///< panels have whole multiples of these
   static constexpr bool kIsWide = bytes == 4;  ///< nothing is gained by widening them beforehand
   using Activation = float;
   using Operand = Vec;

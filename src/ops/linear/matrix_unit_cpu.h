@@ -10,6 +10,8 @@
 /// for every number of rows. (Intel's manual has it under TDPBF16PS.)
 #pragma once
 
+#include <cstring>
+
 #include "backend/cpu/simd/tiles_amx.h"
 #include "ops/linear/pairs_cpu.h"
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "backend/cpu/limit_probes.h"
 #include "backend/cpu/simd/math.h"

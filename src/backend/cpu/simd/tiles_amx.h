@@ -9,7 +9,7 @@
 
 namespace prwkv::PRWKV_ISA {
 
-/// Rows of a tile, bytes of a row and of a whole tile; pairs of bf16 in a row, and what these are of inputs.
+/// Rows of a tile, bytes of a row and of a whole tile; inputs of a row of bf16.
 inline constexpr std::int64_t kTileRows = 16, kTileRowBytes = 64,
                               kTileBytes = kTileRows * kTileRowBytes, kTileInputs = 32;
 
