@@ -330,6 +330,13 @@ class Command(unittest.TestCase):
                 late, generate.document(kind, 5, generate.Options(seed=7, split="heldout"))
             )
 
+    def test_every_kind_has_documents_of_every_shape(self) -> None:
+        """Sums have one shape, whatever was asked for."""
+        for kind in generate.KINDS:
+            for shape in ("palm", "gpt"):
+                for split in generate.SPLITS:
+                    self.assertTrue(generate.document(kind, 3, generate.Options(split=split, shape=shape)))
+
     def test_single_tasks_have_what_checking_needs(self) -> None:
         for kind in ("instructions", "arithmetic"):
             for split in generate.SPLITS:

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -153,6 +154,18 @@ class Program(CliTest):
             done = self.run_prwkv(*args, PRWKV_DEFAULT_MODEL=str(self.folder / model))
             self.assertEqual((done.returncode, done.stdout), (OK, self.ok(args[0], model, *args[1:])))
         self.assertIn("only", self.refused(USAGE, "perplexity", model))
+
+    def test_the_model_that_comes_with_it_speaks(self) -> None:
+        path = Path(__file__).resolve().parents[2] / "models/default/model.gguf"
+        self.assertLess(path.stat().st_size, 20_000_000)
+        text = json.loads(self.ok("generate", "-p", "Once upon a time", "-n", "60", "--seed", "1", "--ignore-eot", "--json", "-q"))["text"]
+        words = re.findall(r"[A-Za-z]+", text)
+        self.assertGreater(len(words), 20)
+        common = {"a", "the", "and", "was", "to", "she", "he", "had", "in", "it", "her", "his", "of", "they", "said", "on", "with", "there"}
+        self.assertGreater(sum(word.lower() in common for word in words) / len(words), 0.2, text)
+        answer = json.loads(self.ok("chat", "-p", "Hello!", "--temperature", "0", "--json", "-q"))
+        self.assertEqual(answer["end"], "stop")
+        self.assertTrue(answer["text"])
 
     def test_contradictions(self) -> None:
         model = self.make_model()
