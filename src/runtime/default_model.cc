@@ -21,7 +21,7 @@ std::filesystem::path own_file() {
       info.dli_fname != nullptr &&
       std::string_view(info.dli_fname).find('/') != std::string_view::npos) {
     // A program has the name that it was called by, which is no path if the shell looked for it.
-    if (const auto path = std::filesystem::canonical(info.dli_fname, failed); !failed) return path;
+    if (auto path = std::filesystem::canonical(info.dli_fname, failed); !failed) return path;
   }
   return std::filesystem::read_symlink("/proc/self/exe", failed);
 }

@@ -47,7 +47,8 @@ class Tiles {
   std::int64_t rows_ = 0;
 };
 
-// A tile's number is part of the instruction.
+// A tile's number is part of the instruction: a literal, without parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define PRWKV_FOR_TILE(t, DO) \
   if constexpr (t == 0) DO(0) \
   if constexpr (t == 1) DO(1) \
@@ -94,5 +95,7 @@ inline __attribute__((always_inline)) void add_tile_product() {
   PRWKV_DO(3)
 #undef PRWKV_DO
 }
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace prwkv::PRWKV_ISA
