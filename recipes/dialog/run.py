@@ -13,23 +13,19 @@ import argparse
 import json
 import random
 import re
-import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "default"))
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "default"), str(HERE.parent)]
 
 import data  # noqa: E402
 import evaluate  # noqa: E402
+import tuning  # noqa: E402
 
 SEED, HELD_OUT_SEED = 21, 22
-RATES = {"full": ["--lr", "3e-4"], "lora": ["--lr", "2e-3", "--lora-rank", "16"],
-         "state": ["--lr", "0.3", "--lr-final", "0.01", "--weight-decay", "0"]}
-RESULTS = {"full": "model.safetensors", "lora": "lora.safetensors", "state": "state.safetensors"}
 
 
 class Index:
@@ -103,27 +99,9 @@ def measure(model: evaluate.Model, count: int) -> dict:
     return dict(total)
 
 
-def train(options: argparse.Namespace) -> Path:
-    texts = options.work / "train.jsonl"
-    make_data(texts, options.conversations)
-    run = options.work / options.method
-    precision = ["--precision", options.precision] if options.precision else []
-    command = [options.prwkv, "train", options.model, "--method", options.method, "--data", texts, "--context", "256", "--batch", "16",
-               "--tokens", str(options.tokens), "--schedule", "cosine", "--warmup", "20", *RATES[options.method], *precision,
-               "-o", run, "--resume"]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return run / RESULTS[options.method]
-
-
-def tuned(options: argparse.Namespace, result: str) -> evaluate.Model:
-    if options.method == "full":
-        return evaluate.Model(options.prwkv, result, 1)
-    return evaluate.Model(options.prwkv, options.model, 1, "--lora" if options.method == "lora" else "--init-state", result)
-
-
 def talk(options: argparse.Namespace) -> None:
     texts = [path.read_text(encoding="utf-8") for path in sorted(options.documents.rglob("*.txt"))]
-    model, index, turns = tuned(options, options.talk), Index(texts), []
+    model, index, turns = tuning.tuned(options, options.talk), Index(texts), []
     while True:
         try:
             turns.append(input("> ").strip())
@@ -143,16 +121,13 @@ def row(name: str, m: dict) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--method", choices=list(RATES), default="full")
-    parser.add_argument("--model", default=str(HERE.parent.parent / "models/default/model.gguf"), help="default: the default model")
-    parser.add_argument("--tokens", type=int, default=1_500_000)
+    parser.add_argument("--method", choices=list(tuning.RATES), default="full")
     parser.add_argument("--conversations", type=int, default=20_000, help="to train on")
     parser.add_argument("--count", type=int, default=200, help="held-out conversations")
-    parser.add_argument("--precision", help="of prwkv train")
     parser.add_argument("--work", type=Path, default=Path("build/dialog"))
-    parser.add_argument("--prwkv", default="build/release/prwkv")
     parser.add_argument("--talk", metavar="RESULT", help="talk with a result of --method")
     parser.add_argument("--documents", type=Path, help="folder of .txt files to look things up in")
+    tuning.add_options(parser)
     options = parser.parse_args()
     if options.talk:
         if not options.documents:
@@ -160,8 +135,11 @@ def main() -> int:
         talk(options)
         return 0
     options.work.mkdir(parents=True, exist_ok=True)
-    before = measure(evaluate.Model(options.prwkv, options.model, 1), options.count)
-    after = measure(tuned(options, str(train(options))), options.count)
+    before = measure(tuning.base(options), options.count)
+    texts = options.work / "train.jsonl"
+    make_data(texts, options.conversations)
+    result = tuning.train(options, [texts], options.work / options.method, "--context", "256", "--batch", "16")
+    after = measure(tuning.tuned(options, result), options.count)
     (options.work / f"{options.method}.json").write_text(json.dumps({"before": before, "after": after}, indent=1) + "\n")
     print(row("before", before))
     print(row(options.method, after))

@@ -20,18 +20,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DEFAULT = HERE.parent / "default"
-sys.path.insert(0, str(DEFAULT))
+sys.path[:0] = [str(DEFAULT), str(HERE.parent)]
 
 import check  # noqa: E402
 import evaluate  # noqa: E402
 import generate  # noqa: E402
+import tuning  # noqa: E402
 
 MIX = "instructions=70,arithmetic=30"
 SEED, HELD_OUT_SEED = 11, 12
-# Learning rates by method: adapters and states have few numbers, which move far.
-RATES = {"full": ["--lr", "3e-4"], "lora": ["--lr", "2e-3", "--lora-rank", "16"],
-         "state": ["--lr", "0.3", "--lr-final", "0.01", "--weight-decay", "0"]}
-RESULTS = {"full": "model.safetensors", "lora": "lora.safetensors", "state": "state.safetensors"}
 
 
 def make_data(work: Path, shape: str, megabytes: float) -> list[Path]:
@@ -75,23 +72,6 @@ def measure(model: evaluate.Model, records: list[dict]) -> dict:
             "tasks": {name: len(right) for name, right in groups.items()}, "right": [right for right, _, _ in found]}
 
 
-def train(options: argparse.Namespace, data: list[Path]) -> Path:
-    run = options.work / f"{options.shape}-{options.method}"
-    precision = ["--precision", options.precision] if options.precision else []
-    command = [options.prwkv, "train", options.model, "--method", options.method, "--data", *data, "--context", "512", "--batch", "8",
-               "--tokens", str(options.tokens), "--schedule", "cosine", "--warmup", "20", *RATES[options.method], *precision,
-               "-o", run, "--resume"]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return run / RESULTS[options.method]
-
-
-def tuned(options: argparse.Namespace, result: Path) -> evaluate.Model:
-    if options.method == "full":
-        return evaluate.Model(options.prwkv, str(result), 1)
-    flag = "--lora" if options.method == "lora" else "--init-state"
-    return evaluate.Model(options.prwkv, options.model, 1, flag, str(result))
-
-
 def percent(x: float) -> str:
     return f"{100 * x:.1f} %"
 
@@ -99,19 +79,18 @@ def percent(x: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=["palm", "gpt"], required=True)
-    parser.add_argument("--method", choices=list(RATES), required=True)
-    parser.add_argument("--model", default=str(DEFAULT.parent.parent / "models/default/model.gguf"), help="default: the default model")
-    parser.add_argument("--tokens", type=int, default=1_500_000)
+    parser.add_argument("--method", choices=list(tuning.RATES), required=True)
     parser.add_argument("--megabytes", type=float, default=8, help="of data")
     parser.add_argument("--tasks", type=int, default=200, help="held out, of each kind")
-    parser.add_argument("--precision", help="of prwkv train")
     parser.add_argument("--work", type=Path, default=Path("build/instruct"))
-    parser.add_argument("--prwkv", default="build/release/prwkv")
+    tuning.add_options(parser)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     records = held_out(options.shape, options.tasks)
-    before = measure(evaluate.Model(options.prwkv, options.model, 1), records)
-    after = measure(tuned(options, train(options, make_data(options.work, options.shape, options.megabytes))), records)
+    before = measure(tuning.base(options), records)
+    data = make_data(options.work, options.shape, options.megabytes)
+    result = tuning.train(options, data, options.work / f"{options.shape}-{options.method}", "--context", "512", "--batch", "8")
+    after = measure(tuning.tuned(options, result), records)
     wins = sum(a and not b for a, b in zip(after["right"], before["right"]))
     losses = sum(b and not a for a, b in zip(after["right"], before["right"]))
     report = {"shape": options.shape, "method": options.method, "tokens": options.tokens, "before": before, "after": after,

@@ -80,18 +80,22 @@ void Chat::load(const std::string& path, Weights weights) {
   begin();
 }
 
+Session Chat::back_at(const Session& point) {
+  Session again = point.fork();
+  Sampler sampler(session_.sampler().options());
+  sampler.continue_random(session_.sampler());
+  again.set_sampler(std::move(sampler));
+  return again;
+}
+
 Chat::Reply Chat::retry(const SayOptions& options, const TextCallback& callback,
                         const std::function<bool(std::size_t)>& keep_reading) {
   if (!before_) {
     throw Error(Code::kInvalidArgument, "nothing was said yet that could be answered again",
                 {.hint = "a conversation that was loaded begins with its next message"});
   }
-  Session again = before_->fork();
-  Sampler sampler(session_.sampler().options());
-  sampler.continue_random(session_.sampler());
-  again.set_sampler(std::move(sampler));
   // If it is not read to the end, the answer that there was stays.
-  Session answered = std::exchange(session_, std::move(again));
+  Session answered = std::exchange(session_, back_at(*before_));
   const std::string behind = std::exchange(pending_, before_pending_);
   try {
     return say(std::string(last_), options, callback, keep_reading);
@@ -127,17 +131,18 @@ Chat::Reply Chat::say(std::string_view text, const SayOptions& options,
   const Session start = session_.fork();
   StopTexts stops(stops_of(*chat_));
   StreamDecoder characters;
-  std::string written, shown;
+  std::string written;
+  bool has_shown = false;
   std::vector<std::int32_t> ids;
   bool cancelled = false;
   const auto show = [&](const std::string& bytes) {
     std::string ready = characters.push(bytes);
-    if (shown.empty() && options.think == Think::kOff && !ready.empty()) {
+    if (!has_shown && options.think == Think::kOff && !ready.empty()) {
       // The space behind "Assistant:".
       ready.erase(0, ready.find_first_not_of(' '));
     }
     if (ready.empty()) return true;
-    shown += ready;
+    has_shown = true;
     return !callback || callback(ready);
   };
   const Stopwatch writing;
@@ -196,11 +201,7 @@ void Chat::settle(const Session& start, const std::string& written,
     ++kept;
   }
   if (kept < ids.size()) {
-    Session again = start.fork();
-    Sampler sampler(session_.sampler().options());
-    sampler.continue_random(session_.sampler());
-    again.set_sampler(std::move(sampler));
-    session_ = std::move(again);
+    session_ = back_at(start);
     if (kept > 0) session_.feed(std::span(ids).first(kept));
   }
   session_.drop_pending_text();

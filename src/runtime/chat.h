@@ -75,6 +75,8 @@ class Chat {
  private:
   /// What stands between the state and the next message.
   void begin();
+  /// An earlier point of this session, whose sampling goes on as it is now.
+  [[nodiscard]] Session back_at(const Session& point);
   /// Puts the session behind `answer` of the bytes that were generated, and the message's end.
   void settle(const Session& start, const std::string& written,
               const std::vector<std::int32_t>& ids, std::size_t answer);
